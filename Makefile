@@ -1,0 +1,44 @@
+# Two commands do all set-up: `make play` and `make test`. uv is used where it is installed, venv and pip otherwise.
+PYTHON ?= python3
+BIN := .venv/bin
+SHELL := /bin/bash
+
+.PHONY: help install play test serve check bench clean
+
+help:  ## Show the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+install: .venv/installed  ## Install everything that play, test and check need into .venv
+
+.venv/installed: pyproject.toml
+	@if command -v uv >/dev/null; then \
+	  uv venv --quiet --allow-existing --python '>=3.11' .venv && \
+	  uv pip install --quiet --python $(BIN)/python -e '.[eval]' --group dev; \
+	else \
+	  $(PYTHON) -m venv .venv && \
+	  $(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1' && \
+	  $(BIN)/python -m pip install --quiet -e '.[eval]' --group dev; \
+	fi
+	@touch $@
+
+play: install  ## Play one oracle episode and one random one on a server of their own
+	@$(BIN)/python scripts/play.py
+
+serve: install  ## Serve on http://127.0.0.1:8000 (HOST and PORT change it)
+	@$(BIN)/python -m sql_env.server.app
+
+test: install  ## Run every test that needs neither torch, nor a container, nor a browser
+	@$(BIN)/python -m pytest
+
+check: install  ## Lint, types, layers
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@rm -rf build && $(BIN)/python scripts/install_copy.py build/types
+	@MYPYPATH=build/types $(BIN)/mypy -p sql_env
+	@PYTHONPATH=build/types $(BIN)/lint-imports --no-cache
+
+bench: install  ## Measure a step beside OpenEnv's echo environments
+	@$(BIN)/python scripts/load_test.py
+
+clean:  ## Remove what was built
+	@rm -rf build dist .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache *.egg-info

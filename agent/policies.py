@@ -1,0 +1,91 @@
+"""Policies: from an observation to the next action.
+
+A policy knows what the wire carries and nothing else; only the oracle (agent/oracle.py) reads golds, on its own
+side. ``reset`` tells it that an episode begins, ``act`` asks for one action.
+"""
+
+import random
+from collections.abc import Callable
+from typing import Protocol
+
+from sql_env.models import ACTION_TYPES, SQLAction, SQLObservation
+
+
+class Policy(Protocol):
+    """Anything that plays."""
+
+    name: str
+
+    def reset(self, observation: SQLObservation, seed: int) -> None:
+        """Begin an episode; ``seed`` decides whatever the policy leaves to chance."""
+
+    def act(self, observation: SQLObservation) -> SQLAction:
+        """Return the next action."""
+
+
+class RandomPolicy:
+    """Explores at random but sensibly: real tables, columns that DESCRIBE has shown, simple queries, a guess."""
+
+    name = "random"
+
+    def reset(self, observation: SQLObservation, seed: int) -> None:
+        """Begin an episode."""
+        self._rng = random.Random(seed)
+        self._length = self._rng.randint(2, 6)
+
+    def act(self, observation: SQLObservation) -> SQLAction:
+        """Return a DESCRIBE, SAMPLE or QUERY, and after a few an ANSWER made of something seen."""
+        if observation.step_count + 1 >= self._length:
+            return SQLAction(action_type="ANSWER", argument=self._guess(observation))
+        table, columns = self._rng.choice(_known_tables(observation.schema_info))
+        kinds = ["DESCRIBE", "SAMPLE", "QUERY"] if not columns else ["SAMPLE", "QUERY", "QUERY"]
+        kind = self._rng.choice(kinds)
+        return SQLAction(action_type=kind, argument=self._query(table, columns) if kind == "QUERY" else table)
+
+    def _query(self, table: str, columns: list[str]) -> str:
+        if not columns or self._rng.random() < 0.4:
+            return f"SELECT count(*) FROM {table}"  # noqa: S608 — the server runs it in a sandbox
+        column = self._rng.choice(columns)
+        shape = self._rng.choice(("{c}", "DISTINCT {c}", "max({c})", "min({c})", "avg({c})"))
+        return f"SELECT {shape.format(c=column)} FROM {table} LIMIT 20"  # noqa: S608 — as above
+
+    def _guess(self, observation: SQLObservation) -> str:
+        cells = [str(cell) for row in observation.rows for cell in row if cell is not None]
+        return self._rng.choice(cells) if cells else str(self._rng.randint(0, 9))
+
+
+def _known_tables(schema_info: str) -> list[tuple[str, list[str]]]:
+    """Read tables and their known columns from ``schema_info``."""
+    first, *described = schema_info.splitlines()
+    tables: dict[str, list[str]] = {name: [] for name in first.removeprefix("Tables: ").split(", ")}
+    for line in described:
+        name, _, columns = line.partition("(")
+        tables[name] = [column.split(" ")[0] for column in columns.removesuffix(")").split(", ")]
+    return list(tables.items())
+
+
+class HumanPolicy:
+    """Asks a person.
+
+    Args:
+        ask: prints a prompt and returns a line; raises EOFError at the end of input.
+    """
+
+    name = "human"
+
+    def __init__(self, ask: Callable[[str], str] = input) -> None:
+        self._ask = ask
+
+    def reset(self, observation: SQLObservation, seed: int) -> None:
+        """Begin an episode."""
+
+    def act(self, observation: SQLObservation) -> SQLAction:
+        """Read one line such as ``describe singer``; anything that is no action is asked again."""
+        while True:
+            line = self._ask(f"[{observation.budget_remaining} steps left] action> ").strip()
+            kind, _, argument = line.partition(" ")
+            if kind.upper() in ACTION_TYPES:
+                return SQLAction(action_type=kind, argument=argument.strip())
+            if kind.upper() in ("SELECT", "WITH"):
+                return SQLAction(action_type="QUERY", argument=line)
+            self._ask("Type DESCRIBE table, SAMPLE table, QUERY sql or ANSWER value. [Enter] ")

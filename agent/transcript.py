@@ -1,0 +1,99 @@
+"""An episode as something to read: question, each action, its result, reward by component, return.
+
+A transcript holds no time, port or episode id, so the same episode gives the same bytes.
+"""
+
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.panel import Panel
+from rich.syntax import Syntax
+from rich.table import Table
+from rich.text import Text
+
+from sql_env.agent.rollout import Trajectory
+from sql_env.models import SQLAction, SQLObservation
+
+_STYLES = {"DESCRIBE": "cyan", "SAMPLE": "blue", "QUERY": "magenta", "ANSWER": "yellow"}
+_SHOWN_CHARS = 2000
+_UNBROKEN = 12
+"""Columns of at most so many characters are never broken over lines."""
+
+
+class Transcript:
+    """Prints an episode while it is played; give ``watch`` to ``play_episode``.
+
+    Args:
+        console: where to print.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def watch(self, action: SQLAction | None, observation: SQLObservation) -> None:
+        """Print the question, or one action and what it gave."""
+        if action is None:
+            self._console.print(_opening(observation))
+            return
+        self._console.print(_heading(action, observation.step_count))
+        self._console.print(Padding(_outcome(action, observation), (0, 0, 1, 5)))
+
+    def finish(self, played: Trajectory) -> None:
+        """Print how the episode ended and what it earned."""
+        self._console.print(_closing(played))
+
+
+def _opening(observation: SQLObservation) -> RenderableType:
+    origin = observation.metadata
+    subtitle = f"{origin['dataset']} · {origin['task_id']} · split {origin['split']}"
+    tables = Text(observation.schema_info, style="dim")
+    body = Group(Text(observation.question, style="bold"), Text(), tables)
+    return Panel(body, title="Question", subtitle=subtitle, title_align="left", subtitle_align="right", box=box.ROUNDED)
+
+
+def _heading(action: SQLAction, number: int) -> RenderableType:
+    heading = Text(f"{number:>2}.  ")
+    heading.append(action.action_type, style=f"bold {_STYLES.get(action.action_type, 'red')}")
+    if action.action_type == "QUERY":
+        sql = Syntax(action.argument[:_SHOWN_CHARS], "sql", theme="ansi_light", background_color="default", word_wrap=True)
+        return Group(heading, Padding(sql, (0, 0, 0, 5)))
+    return heading.append(f"  {action.argument[:_SHOWN_CHARS]}", style="default")
+
+
+def _outcome(action: SQLAction, observation: SQLObservation) -> RenderableType:
+    if observation.error is not None:
+        return Text(f"✗ {observation.error}", style="red")
+    if action.action_type in ("SAMPLE", "QUERY"):
+        return _result(observation)
+    if action.action_type == "ANSWER":
+        right = observation.result.startswith("Correct")
+        return Text(f"{'✓' if right else '✗'} {observation.result}", style="bold green" if right else "bold red")
+    return Text(observation.result)
+
+
+def _result(observation: SQLObservation) -> RenderableType:
+    count = observation.result.rpartition("\n")[2]
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
+    for number, name in enumerate(observation.columns):
+        widest = max((len(str(row[number])) for row in observation.rows), default=0)
+        table.add_column(Text(name), overflow="fold", no_wrap=widest <= _UNBROKEN)
+    for row in observation.rows:
+        table.add_row(*(_cell(cell) for cell in row))
+    return Group(table, Text(count, style="dim"))
+
+
+def _cell(cell: object) -> Text:
+    return Text("NULL", style="dim italic") if cell is None else Text(str(cell))
+
+
+def _closing(played: Trajectory) -> RenderableType:
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(justify="left")
+    table.add_column(justify="right")
+    for name, value in played.components.items():
+        table.add_row(name, f"{value:+.2f}", style="dim" if value == 0 else "")
+    table.add_row("return", f"{played.episode_return:+.2f}", style="bold")
+    how = {None: "no answer within the step budget", "correct": "correct"}.get(played.verdict, f"wrong ({played.verdict})")
+    colour = "green" if played.correct else "red"
+    title = f"{played.policy}: {how} after {len(played.trajectory)} steps"
+    return Panel(table, title=title, title_align="left", border_style=colour, box=box.ROUNDED, expand=False)

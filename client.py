@@ -1,0 +1,44 @@
+"""SQLEnvClient: plays episodes on a server over a WebSocket, typed, asynchronous or ``.sync()``."""
+
+from typing import Any
+
+from openenv.core.client_types import StepResult
+from openenv.core.env_client import EnvClient
+
+from sql_env.models import SQLAction, SQLObservation, SQLState
+
+
+class SQLEnvClient(EnvClient[SQLAction, SQLObservation, SQLState]):
+    """One session on an SQLEnv server.
+
+    ::
+
+        with SQLEnvClient(base_url="http://localhost:8000").sync() as env:
+            result = env.reset(seed=7)
+            result = env.step(SQLAction(action_type="DESCRIBE", argument="singer"))
+            print(result.observation.result)
+
+    ``reset`` takes ``seed``, ``dataset``, ``split``, ``index``, ``task_id``, ``db_id`` and ``hardness``. A
+    selector that names nothing raises RuntimeError with the server's message. A trainer that is silent for long
+    should pass ``websocket_ping_interval_s=None``.
+    """
+
+    def _step_payload(self, action: SQLAction) -> dict[str, Any]:
+        return {"action_type": action.action_type, "argument": action.argument}
+
+    def _parse_result(self, payload: dict[str, Any]) -> StepResult[SQLObservation]:
+        fields = {
+            name: value
+            for name, value in payload.get("observation", {}).items()
+            if name in SQLObservation.model_fields  # a newer server may send more
+        }
+        done, reward = payload.get("done", False), payload.get("reward")
+        observation = SQLObservation(**fields | {"done": done, "reward": reward})
+        return StepResult(observation, reward, done, observation.metadata)
+
+    def _parse_state(self, payload: dict[str, Any]) -> SQLState:
+        return SQLState(**{name: value for name, value in payload.items() if name in SQLState.model_fields})
+
+
+SqlEnv = SQLEnvClient
+"""The name under which OpenEnv's AutoEnv looks for the client."""

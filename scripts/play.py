@@ -1,0 +1,68 @@
+"""Play episodes over a real WebSocket and print them.
+
+Starts a server of its own unless --base-url names one. Without --seed, each question is played once in file
+order; with it, every episode's task is drawn from a seed. Examples:
+
+    python scripts/play.py
+    python scripts/play.py --policy human --dataset starter
+    python scripts/play.py --dataset spider --policy oracle --episodes 676 --json out.jsonl
+"""
+
+import argparse
+import asyncio
+import contextlib
+import sys
+from typing import TextIO
+
+from rich.console import Console
+
+from sql_env.agent.local_server import ServerError, local_server
+from sql_env.agent.play import Plan, play, summary
+from sql_env.agent.policies import HumanPolicy, Policy, RandomPolicy
+from sql_env.agent.transcript import Transcript
+
+
+def main() -> None:
+    """Parse the arguments and play."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--dataset", help="data set to play, by name or folder (default: the server's)")
+    parser.add_argument("--policy", action="append", choices=["oracle", "random", "human"], metavar="NAME")
+    parser.add_argument("--episodes", type=int, default=1, help="episodes for each policy (default: 1)")
+    parser.add_argument("--seed", type=int, help="draw tasks from this seed on, instead of file order")
+    parser.add_argument("--split", help="train, eval, test or all (default: all; train with --seed)")
+    parser.add_argument("--base-url", help="play on this server instead of a new one")
+    parser.add_argument("--json", metavar="FILE", help="write one trajectory a line")
+    parser.add_argument("--quiet", action="store_true", help="print only the closing line")
+    options = parser.parse_args()
+    policies = options.policy or ["oracle", "random"]
+    plan = Plan(
+        dataset=options.dataset, split=options.split, episodes=options.episodes, seed=options.seed
+    )
+    try:
+        with contextlib.ExitStack() as stack:
+            environ = {"SQL_ENV_DATASET": options.dataset} if options.dataset else {}
+            base_url = options.base_url or stack.enter_context(local_server(environ))
+            file = stack.enter_context(open(options.json, "w", encoding="utf-8")) if options.json else None
+            run(base_url, plan, [make_policy(name, options.dataset) for name in policies], file, options.quiet)
+    except (ServerError, RuntimeError, OSError) as error:
+        sys.exit(f"play: {error}")
+
+
+def make_policy(name: str, dataset: str | None) -> Policy:
+    """Return a policy by name."""
+    if name == "oracle":
+        from sql_env.agent.oracle import OraclePolicy
+
+        return OraclePolicy.for_dataset(dataset)
+    return HumanPolicy() if name == "human" else RandomPolicy()
+
+
+def run(base_url: str, plan: Plan, policies: list[Policy], file: TextIO | None, quiet: bool) -> None:
+    """Play every policy's episodes, print the transcript and a closing line."""
+    console = Console(highlight=False, quiet=quiet)
+    played = asyncio.run(play(base_url, plan, policies, Transcript(console), file))
+    Console(highlight=False, soft_wrap=True).print(summary(played))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The environment: data, SQL engine, grading, episode, HTTP and WebSocket."""

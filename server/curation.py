@@ -1,0 +1,434 @@
+"""From a question and its gold SQL to a task, or to a reason why it is none.
+
+Building runs every gold and excludes what cannot be graded without luck: golds that fail, that are empty or all
+NULL, that aggregate over an empty selection, that are larger than what a QUERY shows, that depend on the order in
+which rows happen to be stored, and those whose par exceeds the step budget. Every exclusion is counted in
+``questions/AUDIT.md`` by reason and id, never with the question's text.
+"""
+
+import hashlib
+import json
+import random
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import apsw
+import sqlglot
+from sqlglot import exp
+
+from sql_env.server.databases import Database, database_path, write_checksums
+from sql_env.server.engine import Engine, Limits, QueryResult
+from sql_env.server.errors import AgentError, DataError
+from sql_env.server.formatting import show_result
+from sql_env.server.functions import SQLValue
+from sql_env.server.questions import Question, gold_answer
+from sql_env.server.schema import quoted
+from sql_env.server.settings import Settings
+from sql_env.server.verifier import Gold, Reason, grade
+
+SHUFFLES = 3
+"""Row-shuffled copies on which a gold has to give the same result."""
+
+TEST_SHARE = 0.3
+"""Share of the databases that are held out as ``test``, unless the source has its own border."""
+
+EVAL_SHARE = 5
+"""Inside the training databases, one twin group in this many is ``eval``."""
+
+
+class Exclusion(StrEnum):
+    """Why a question is no task."""
+
+    FAILS = "the gold SQL does not run"
+    EMPTY = "the gold is empty"
+    ALL_NULL = "the gold holds only NULL"
+    EMPTY_SELECTION = "the gold counts an empty selection"
+    OVERSIZED = "the gold is larger than what a QUERY shows"
+    TIED = "the gold depends on the order of stored rows"
+    PAR = "par exceeds the step budget"
+    UNGRADABLE = "the gold, given as the answer, is not graded as correct"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draft:
+    """A question before the audit.
+
+    Attributes:
+        question_id: unique in the data set.
+        split: a split that the source fixes, or "" to let the builder choose.
+    """
+
+    question_id: str
+    db_id: str
+    question: str
+    gold_sql: str
+    split: str = ""
+    source: str
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What became of the drafts."""
+
+    questions: tuple[Question, ...]
+    excluded: dict[str, Exclusion]
+
+
+def build(name: str, folder: Path, drafts: Sequence[Draft], settings: Settings) -> Audit:
+    """Audit drafts and write ``questions/<name>.jsonl``, ``AUDIT.md`` and the checksum list of a data set.
+
+    Raises:
+        DataError: a database that a draft needs is missing or unreadable.
+    """
+    audit = curate(folder, drafts, settings)
+    questions = folder / "questions"
+    questions.mkdir(parents=True, exist_ok=True)
+    lines = "".join(question.to_json() + "\n" for question in audit.questions)
+    (questions / f"{name}.jsonl").write_text(lines, "utf-8")
+    (questions / "AUDIT.md").write_text(report(name, audit), "utf-8")
+    db_ids = sorted({question.db_id for question in audit.questions})
+    files = [f"questions/{name}.jsonl", *(f"databases/{db_id}/{db_id}.sqlite" for db_id in db_ids)]
+    write_checksums(folder, files)
+    return audit
+
+
+def curate(folder: Path, drafts: Sequence[Draft], settings: Settings) -> Audit:
+    """Run every draft's gold and decide; the order of the drafts is kept."""
+    by_database = defaultdict(list)
+    for draft in drafts:
+        by_database[draft.db_id].append(draft)
+    kept: dict[str, Question] = {}
+    excluded: dict[str, Exclusion] = {}
+    with closing(Engine(Limits(rows=1000, counted_rows=1000))) as engine:
+        for db_id, group in by_database.items():
+            path = database_path(folder, db_id)
+            if not path.is_file():
+                raise DataError(f"{path} is missing; {len(group)} questions need it")
+            with TemporaryDirectory() as scratch:
+                shuffled = [_shuffled_copy(path, Path(scratch), seed) for seed in range(SHUFFLES)]
+                for draft in group:
+                    outcome = _examine(engine, Database(db_id, path), shuffled, draft, settings)
+                    if isinstance(outcome, Exclusion):
+                        excluded[draft.question_id] = outcome
+                    else:
+                        kept[draft.question_id] = outcome
+    questions = [kept[d.question_id] for d in drafts if d.question_id in kept]
+    return Audit(tuple(assign_splits(questions)), {d.question_id: excluded[d.question_id] for d in drafts if d.question_id in excluded})
+
+
+def _examine(
+    engine: Engine, database: Database, shuffled: Sequence[Database], draft: Draft, settings: Settings
+) -> Question | Exclusion:
+    try:
+        result = engine.run(database, draft.gold_sql)
+    except AgentError:
+        return Exclusion.FAILS
+    tree = _parse(draft.gold_sql)
+    ordered = tree.args.get("order") is not None
+    gold = Gold(result.columns, result.rows, ordered)
+    par = len(result.tables) + 2
+    if flaw := _flaw(result, gold, tree, par, settings):
+        return flaw
+    if not all(_same_result(engine, copy, draft.gold_sql, result, ordered) for copy in shuffled):
+        return Exclusion.TIED
+    return Question(
+        question_id=draft.question_id,
+        db_id=draft.db_id,
+        question=" ".join(draft.question.split()),
+        gold_sql=draft.gold_sql.strip(),
+        columns=result.columns,
+        gold_rows=result.rows,
+        ordered=ordered,
+        answer_type=answer_type(gold),
+        hardness=hardness(tree),
+        tables=tuple(sorted(result.tables)),
+        twin_group=_twin_group(draft.db_id, tree),
+        par=par,
+        split=draft.split,
+        source=draft.source,
+    )
+
+
+def _flaw(result: QueryResult, gold: Gold, tree: exp.Expression, par: int, settings: Settings) -> Exclusion | None:
+    cells = [cell for row in result.rows for cell in row]
+    if not cells:
+        return Exclusion.EMPTY
+    if all(cell is None for cell in cells):
+        return Exclusion.ALL_NULL
+    if len(result.rows) == 1 and not any(cells) and tree.find(exp.Count):
+        return Exclusion.EMPTY_SELECTION
+    if not result.complete or show_result(result, settings.result_rows, settings.result_chars).truncated:
+        return Exclusion.OVERSIZED
+    if par > settings.max_steps:
+        return Exclusion.PAR
+    if grade(gold_answer(gold.rows), gold, settings.answer_chars) is not Reason.CORRECT:
+        return Exclusion.UNGRADABLE
+    return None
+
+
+def answer_type(gold: Gold) -> str:
+    """Classify a gold: integer, float or string for one cell, list for one column, else table."""
+    n_rows, n_columns = gold.shape
+    if n_columns > 1:
+        return "table"
+    if n_rows > 1:
+        return "list"
+    return {int: "integer", float: "float"}.get(type(gold.rows[0][0]), "string")
+
+
+def assign_splits(questions: Sequence[Question]) -> list[Question]:
+    """Give a split to every question that has none: test by database, eval by twin group, train the rest."""
+    free = sorted({q.db_id for q in questions if not q.split}, key=_rank)
+    test = set(free[: round(len(free) * TEST_SHARE)])
+    return [replace(q, split=q.split or _split(q, test)) for q in questions]
+
+
+def _split(question: Question, test: set[str]) -> str:
+    if question.db_id in test:
+        return "test"
+    return "eval" if int(_rank(question.twin_group), 16) % EVAL_SHARE == 0 else "train"
+
+
+def _rank(name: str) -> str:
+    return hashlib.sha256(f"sql_env split {name}".encode()).hexdigest()
+
+
+# --- structure of the SQL --------------------------------------------------------------------------------
+
+
+def _parse(sql: str) -> exp.Expression:
+    """Parse a gold that SQLite has run.
+
+    Raises:
+        DataError: sqlglot cannot parse it.
+    """
+    try:
+        return sqlglot.parse_one(sql, read="sqlite")
+    except sqlglot.errors.SqlglotError as error:
+        raise DataError(f"this gold cannot be parsed ({error}): {sql}") from None
+
+
+def _twin_group(db_id: str, tree: exp.Expression) -> str:
+    normal = tree.sql(dialect="sqlite", normalize=True, comments=False)
+    return hashlib.sha256(f"{db_id}\n{normal}".encode()).hexdigest()[:12]
+
+
+def hardness(tree: exp.Expression) -> str:
+    """Classify a statement as Spider does: easy, medium, hard or extra.
+
+    The rules are those of Spider's official evaluation (Yu et al. 2018): three counts over the statement's
+    outermost SELECT decide; a set operation counts as one nested statement.
+    """
+    nested = 0
+    while isinstance(tree, exp.SetOperation):
+        nested += 1
+        tree = tree.left
+    select = tree.find(exp.Select) if not isinstance(tree, exp.Select) else tree
+    if select is None:
+        return "easy"
+    nested += len(_nested(select))
+    components = _components(select)
+    others = _others(select)
+    if nested == 0 and components <= 1 and others == 0:
+        return "easy"
+    if nested == 0 and ((components <= 1 and others <= 2) or (components <= 2 and others < 2)):
+        return "medium"
+    if (
+        (nested == 0 and components <= 2 and others > 2)
+        or (nested == 0 and components == 3 and others <= 2)
+        or (nested <= 1 and components <= 1 and others == 0)
+    ):
+        return "hard"
+    return "extra"
+
+
+def _clauses(select: exp.Select) -> list[exp.Expression]:
+    found = [select.args.get("where"), select.args.get("having")]
+    found += [join.args.get("on") for join in select.args.get("joins") or []]
+    return [clause for clause in found if clause is not None]
+
+
+def _nested(select: exp.Select) -> list[exp.Expression]:
+    return [s for clause in _clauses(select) for s in clause.find_all(exp.Select) if s.parent_select is select]
+
+
+def _own(select: exp.Select, clause: exp.Expression, *kinds: type[exp.Expression]) -> list[exp.Expression]:
+    """Nodes of a clause that belong to this SELECT, not to one nested in it."""
+    return [node for node in clause.find_all(*kinds) if node.parent_select is select]
+
+
+def _components(select: exp.Select) -> int:
+    count = sum(select.args.get(part) is not None for part in ("where", "group", "order", "limit"))
+    count += len(select.args.get("joins") or [])
+    return count + sum(len(_own(select, clause, exp.Or, exp.Like)) for clause in _clauses(select))
+
+
+def _others(select: exp.Select) -> int:
+    parts = [*select.expressions, select.args.get("where"), select.args.get("having")]
+    parts += [select.args.get("group"), select.args.get("order")]
+    aggregates = sum(len(_own(select, part, exp.AggFunc)) for part in parts if part is not None)
+    where, group = select.args.get("where"), select.args.get("group")
+    conditions = len(_own(select, where, exp.And, exp.Or)) + 1 if where else 0
+    keys = len(group.expressions) if group else 0
+    return sum((aggregates > 1, len(select.expressions) > 1, conditions > 1, keys > 1))
+
+
+# --- row order -------------------------------------------------------------------------------------------
+
+
+def _shuffled_copy(path: Path, scratch: Path, seed: int) -> Database:
+    """Copy a database with its rows in another order and without keys and indices that could restore it."""
+    copy = scratch / f"{seed}.sqlite"
+    rng = random.Random(seed)
+    with closing(_plain(path, apsw.SQLITE_OPEN_READONLY)) as source, closing(apsw.Connection(str(copy))) as target:
+        with target:
+            for name, kind, sql in source.execute(
+                "SELECT name, type, sql FROM sqlite_schema WHERE type IN ('table', 'view') "
+                "AND name NOT LIKE 'sqlite!_%' ESCAPE '!' ORDER BY type, name"
+            ).get or []:
+                if kind == "view":
+                    target.execute(sql)
+                else:
+                    _copy_shuffled(source, target, name, rng)
+    return Database(f"{path.stem}#{seed}", copy)
+
+
+def _plain(path: Path, flags: int) -> apsw.Connection:
+    return apsw.Connection(str(path), flags=flags)
+
+
+def _copy_shuffled(source: apsw.Connection, target: apsw.Connection, table: str, rng: random.Random) -> None:
+    names = [name for (name,) in source.execute("SELECT name FROM pragma_table_xinfo(?) WHERE hidden <> 1", (table,))]
+    columns = []
+    for name in names:
+        kind, collation, *_ = source.column_metadata(None, table, name)
+        columns.append(f"{quoted(name)} {quoted(kind) if kind else ''} COLLATE {quoted(collation)}")
+    target.execute(f"CREATE TABLE {quoted(table)} ({', '.join(columns)})")
+    selected = ", ".join(map(quoted, names))
+    rows = list(source.execute(f"SELECT {selected} FROM {quoted(table)}"))  # noqa: S608 — quoted, ours
+    rng.shuffle(rows)
+    marks = ", ".join("?" * len(names))
+    target.executemany(f"INSERT INTO {quoted(table)} VALUES ({marks})", rows)  # noqa: S608 — quoted, ours
+
+
+def _same_result(engine: Engine, copy: Database, sql: str, result: QueryResult, ordered: bool) -> bool:
+    try:
+        other = engine.run(copy, sql)
+    except AgentError:
+        return False
+    if len(other.rows) != len(result.rows):
+        return False
+    ours, theirs = list(map(_rounded, result.rows)), list(map(_rounded, other.rows))
+    return ours == theirs if ordered else sorted(ours, key=repr) == sorted(theirs, key=repr)
+
+
+def _rounded(row: Sequence[SQLValue]) -> list[SQLValue]:
+    """Forgive the last bits of a float: a sum depends on the order of its terms."""
+    return [float(f"{cell:.12g}") if isinstance(cell, float) else cell for cell in row]
+
+
+# --- reading drafts --------------------------------------------------------------------------------------
+
+
+def read_drafts(files: Iterable[Path], source: str) -> list[Draft]:
+    """Read questions in their least form, one JSON object a line with db_id, question and gold_sql.
+
+    Raises:
+        DataError: a line lacks one of them.
+    """
+    return list(_numbered((item for file in files for item in _read_lines(file)), source))
+
+
+def _read_lines(file: Path) -> Iterator[dict[str, str]]:
+    for number, line in enumerate(file.read_text("utf-8").splitlines(), 1):
+        try:
+            item = json.loads(line)
+            missing = {"db_id", "question", "gold_sql"} - item.keys()
+        except (ValueError, AttributeError):
+            raise DataError(f"{file}:{number}: expected a JSON object") from None
+        if missing:
+            raise DataError(f"{file}:{number}: lacks {', '.join(sorted(missing))}")
+        yield item
+
+
+def _numbered(items: Iterable[dict[str, str]], source: str) -> Iterator[Draft]:
+    """Number the questions of each database from 1, in the order in which they come."""
+    counts: dict[str, int] = defaultdict(int)
+    for item in items:
+        counts[item["db_id"]] += 1
+        yield Draft(
+            question_id=f"{item['db_id']}-{counts[item['db_id']]:03d}",
+            db_id=item["db_id"],
+            question=item["question"],
+            gold_sql=item["gold_sql"],
+            split=item.get("split", ""),
+            source=item.get("source", source),
+        )
+
+
+def read_spider(folder: Path, db_ids: Sequence[str] | None) -> list[Draft]:
+    """Read Spider's train and dev questions about some databases, or about all with Spider's own border kept.
+
+    Args:
+        folder: holds train_spider.json and dev.json.
+        db_ids: the databases; None takes all, and every dev database is then ``test``.
+
+    Raises:
+        DataError: a file is missing or is no list of Spider questions.
+    """
+    items = []
+    for part, split in (("train_spider", ""), ("dev", "test")):
+        for entry in _read_list(folder / f"{part}.json"):
+            if db_ids is None or entry["db_id"] in db_ids:
+                item = {"db_id": entry["db_id"], "question": entry["question"], "gold_sql": entry["query"]}
+                items.append(item | {"split": split if db_ids is None else "", "source": f"spider/{part}"})
+    return list(_numbered(items, "spider"))
+
+
+def _read_list(path: Path) -> list[dict[str, str]]:
+    try:
+        entries = json.loads(path.read_text("utf-8"))
+        if all(entry.keys() >= {"db_id", "question", "query"} for entry in entries):
+            return list(entries)
+    except FileNotFoundError:
+        raise DataError(f"{path} is missing; run: python scripts/download_spider.py") from None
+    except (ValueError, AttributeError, TypeError):
+        pass
+    raise DataError(f"{path} is not a list of Spider questions; run: python scripts/download_spider.py")
+
+
+# --- writing ---------------------------------------------------------------------------------------------
+
+
+def report(name: str, audit: Audit) -> str:
+    """Write the audit as Markdown: counts and ids, never a question's text."""
+    total = len(audit.questions) + len(audit.excluded)
+    lines = [f"# Audit of {name}", "", f"{total} questions examined, {len(audit.questions)} kept.", ""]
+    lines += ["| reason | questions |", "|---|---|"]
+    for reason in Exclusion:
+        lines.append(f"| {reason} | {sum(r is reason for r in audit.excluded.values())} |")
+    for reason in Exclusion:
+        ids = [question_id for question_id, r in audit.excluded.items() if r is reason]
+        if ids:
+            lines += ["", f"## {reason[0].upper()}{reason[1:]}", "", ", ".join(ids)]
+    return "\n".join(lines) + "\n"
+
+
+def make_database(path: Path, schema: str, rows: Iterable[tuple[str, Sequence[Sequence[SQLValue]]]]) -> None:
+    """Write an SQLite file from a schema and (table, rows) pairs, replacing what was there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    with closing(apsw.Connection(str(path))) as connection:
+        with connection:
+            connection.execute(schema)
+            for table, values in rows:
+                if values:
+                    marks = ", ".join("?" * len(values[0]))
+                    connection.executemany(f"INSERT INTO {quoted(table)} VALUES ({marks})", values)  # noqa: S608
+        connection.execute("VACUUM")
+

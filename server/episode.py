@@ -1,0 +1,108 @@
+"""The episode's state machine. Pure: no I/O, no clock, no SQL; it is told what happened and keeps count.
+
+An episode begins with a question and a step budget. Every action costs a step, a faulty one too. It ends when an
+answer is given (terminated) or when the budget's last step was no answer (truncated), and then never changes.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from sql_env.server.engine import QueryResult
+from sql_env.server.questions import Question
+from sql_env.server.verifier import Gold, Reason, grade
+
+HISTORY_CHARS = 200
+"""Length at which an action in the history is cut, so that observations stay small."""
+
+
+@dataclass
+class Episode:
+    """One question under way.
+
+    Attributes:
+        question: what is asked, with its gold.
+        max_steps: the step budget.
+        step_count: steps taken.
+        history: the actions taken, as text.
+        described: tables that DESCRIBE has shown, in order.
+        last_result: what the last QUERY that ran gave.
+        verdict: how the answer was graded, if one was given.
+        truncated: whether the budget ran out without an answer.
+    """
+
+    question: Question
+    max_steps: int
+    step_count: int = 0
+    history: list[str] = field(default_factory=list)
+    described: list[str] = field(default_factory=list)
+    last_result: QueryResult | None = None
+    verdict: Reason | None = None
+    truncated: bool = False
+
+    @property
+    def done(self) -> bool:
+        """Whether the episode is over."""
+        return self.truncated or self.verdict is not None
+
+    @property
+    def correct(self) -> bool:
+        """Whether the right answer was given."""
+        return self.verdict is Reason.CORRECT
+
+    @property
+    def budget_remaining(self) -> int:
+        """Steps left."""
+        return self.max_steps - self.step_count
+
+    @property
+    def gold(self) -> Gold:
+        """The rows that answer the question."""
+        return Gold(self.question.columns, self.question.gold_rows, self.question.ordered)
+
+    def begin_step(self, action: str) -> None:
+        """Count a step and remember its action."""
+        if self.done:
+            raise RuntimeError("the episode is over")
+        self.step_count += 1
+        self.history.append(action if len(action) <= HISTORY_CHARS else action[: HISTORY_CHARS - 1] + "…")
+
+    def saw_table(self, name: str) -> None:
+        """Note that DESCRIBE showed a table."""
+        if name not in self.described:
+            self.described.append(name)
+
+    def saw_result(self, result: QueryResult) -> None:
+        """Note what a QUERY gave."""
+        self.last_result = result
+
+    def answered(self, answer: str, max_chars: int) -> None:
+        """Grade the answer and end the episode."""
+        self.verdict = grade(answer, self.gold, max_chars)
+
+    def end_step(self) -> None:
+        """End the episode if this step was the last of the budget."""
+        self.truncated = self.verdict is None and self.budget_remaining <= 0
+
+
+def evidence(episode: Episode) -> float:
+    """Return how much the last result says that the agent was on the way, from 0 to 1.
+
+    It counts only if the last statement read every table of the gold. It is 1 if its result holds the gold's
+    rows in at most twice the gold's cells, else half the F1 score of its cells against the gold's where that
+    exceeds 0.5. A dump of whole tables therefore earns nothing.
+    """
+    result = episode.last_result
+    if result is None or not result.tables.issuperset(episode.question.tables):
+        return 0.0
+    found, wanted = _cells(result.rows), _cells(episode.question.gold_rows)
+    n_found = result.total_rows * len(result.columns)
+    overlap = (found & wanted).total()
+    if overlap == wanted.total() and n_found <= 2 * wanted.total():
+        return 1.0
+    f1 = 2 * overlap / (n_found + wanted.total())
+    return f1 / 2 if f1 > 0.5 else 0.0
+
+
+def _cells(rows: tuple[tuple[Any, ...], ...]) -> "Counter[Any]":
+    return Counter(f"{cell:.6g}" if isinstance(cell, float) else cell for row in rows for cell in row)

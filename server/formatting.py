@@ -1,0 +1,166 @@
+"""Results and schemas as text within a budget of characters, and as data that JSON can carry.
+
+The text of a result is a table, one row a line, cells separated by `` | ``. A cell of text is written bare where
+it can be mistaken for nothing else, and as a JSON string otherwise: ``"02647"`` (text, not a number),
+``" APG"`` (an edge space), ``"NULL"``, ``""``, or a line break. So the text says as much as the data.
+
+As data, what JSON has no form for is a string: a blob is ``x'00ff'`` (cut after 64 bytes), infinities are
+``Infinity`` and ``-Infinity``, an integer beyond 2^53 is its digits. Invalid UTF-8 arrives with U+FFFD in place.
+"""
+
+import json
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from sql_env.server.engine import QueryResult
+from sql_env.server.functions import SQLValue
+from sql_env.server.schema import Schema, Table, quoted
+
+JSONValue: TypeAlias = None | int | float | str
+
+_BLOB_BYTES = 64
+_CELL_CHARS = 300
+_AMBIGUOUS = re.compile(
+    r"""^$ | ^\s | \s$ | [\x00-\x1f\x7f|"] | ^(null|none)$ | ^[-+]?(\d|\.\d|inf|nan)[\d.e+-]*(inity)?$ | ^x'""",
+    re.IGNORECASE | re.VERBOSE,
+)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A result as an agent sees it.
+
+    Attributes:
+        text: the table, with a closing line that counts the rows.
+        columns: the columns' names.
+        rows: the rows that the text shows, as data.
+        total_rows: rows that the statement gave, as far as they were counted.
+        truncated: whether rows or parts of cells are missing from the text.
+    """
+
+    text: str
+    columns: list[str]
+    rows: list[list[JSONValue]]
+    total_rows: int
+    truncated: bool
+
+
+def show_result(result: QueryResult, max_rows: int, max_chars: int) -> Shown:
+    """Write a result as text of at most ``max_chars`` characters and ``max_rows`` rows."""
+    header = _clip(" | ".join(_cell(name) for name in result.columns), max_chars // 2)
+    lines, rows, budget = [header], [], max_chars - len(header) - 80
+    clipped = False
+    for values in result.rows[:max_rows]:
+        cells = [_cell(value) for value in values]
+        clipped = clipped or any(len(cell) > _CELL_CHARS for cell in cells)
+        line = " | ".join(_clip(cell, _CELL_CHARS) for cell in cells)
+        budget -= len(line) + 1
+        if budget < 0:
+            break
+        lines.append(line)
+        rows.append([json_value(value) for value in values])
+    missing = not result.complete or len(rows) < result.total_rows
+    lines.append(_count_line(len(rows), result))
+    return Shown("\n".join(lines), [*map(_name, result.columns)], rows, result.total_rows, missing or clipped)
+
+
+def json_value(value: SQLValue) -> JSONValue:
+    """Return a value in the form that JSON carries, text cut at 300 characters."""
+    if isinstance(value, bytes):
+        return _blob(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return "Infinity" if value > 0 else "-Infinity"
+    if isinstance(value, int) and abs(value) > 2**53:
+        return str(value)
+    return _clip(value, _CELL_CHARS) if isinstance(value, str) else value
+
+
+def show_table(table: Table, max_chars: int) -> str:
+    """Write what DESCRIBE shows of a table, within ``max_chars`` characters."""
+    kind = "View" if table.is_view else "Table"
+    rows = "row" if table.row_count == 1 else "rows"
+    lines = [f"{kind} {quoted_if_needed(table.name)}, {table.row_count:,} {rows}"]
+    single_key = len(table.primary_key) == 1
+    for column in table.columns:
+        is_key = single_key and column.name in table.primary_key
+        notes = [column.type, "PRIMARY KEY" if is_key else "", "NOT NULL" if column.not_null else ""]
+        lines.append("  " + " ".join(filter(None, [quoted_if_needed(column.name), *notes])))
+    if len(table.primary_key) > 1:
+        lines.append(f"  PRIMARY KEY ({_names(table.primary_key)})")
+    for key in table.foreign_keys:
+        source, target = _names(key.columns), _names(key.target_columns)
+        suffix = f" ({target})" if target else ""
+        lines.append(f"  FOREIGN KEY ({source}) REFERENCES {quoted_if_needed(key.target)}{suffix}")
+    return _clip_lines(lines, max_chars)
+
+
+def show_known(schema: Schema, described: Sequence[Table]) -> str:
+    """Write what the agent knows: the tables' names, and in one line each those it has described."""
+    lines = ["Tables: " + ", ".join(map(quoted_if_needed, schema.names))]
+    for table in described:
+        columns = ", ".join(f"{quoted_if_needed(c.name)} {c.type}".rstrip() for c in table.columns)
+        lines.append(f"{quoted_if_needed(table.name)}({columns})")
+    return "\n".join(lines)
+
+
+def quoted_if_needed(name: str) -> str:
+    """Return a name as it has to be written in SQL."""
+    plain = re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII) and name.upper() not in _RESERVED
+    return name if plain else quoted(name)
+
+
+_RESERVED = frozenset(
+    """ALL AND AS ASC BETWEEN BY CASE CHECK COLLATE COMMIT CREATE CROSS DEFAULT DELETE DESC DISTINCT DROP ELSE END
+    ESCAPE EXCEPT EXISTS FOREIGN FROM FULL GROUP HAVING IN INDEX INNER INSERT INTERSECT INTO IS ISNULL JOIN LEFT
+    LIKE LIMIT NATURAL NOT NOTNULL NULL OFFSET ON OR ORDER OUTER PRIMARY REFERENCES RIGHT SELECT SET TABLE THEN TO
+    UNION UNIQUE UPDATE USING VALUES WHEN WHERE WITH""".split()
+)
+
+
+def _names(names: Sequence[str]) -> str:
+    return ", ".join(map(quoted_if_needed, names))
+
+
+def _name(name: str) -> str:
+    return _clip(name, _CELL_CHARS)
+
+
+def _cell(value: SQLValue) -> str:
+    if value is None:
+        return "NULL"
+    if isinstance(value, str):
+        value = value if len(value) <= 2 * _CELL_CHARS else value[: 2 * _CELL_CHARS]
+        return json.dumps(value, ensure_ascii=False) if _AMBIGUOUS.search(value) else value
+    if isinstance(value, bytes):
+        return _blob(value)
+    return repr(value) if math.isfinite(value) else str(json_value(value))
+
+
+def _blob(value: bytes) -> str:
+    more = "…" if len(value) > _BLOB_BYTES else ""
+    return f"x'{value[:_BLOB_BYTES].hex()}{more}'"
+
+
+def _clip(text: str, max_chars: int) -> str:
+    return text if len(text) <= max_chars else text[: max_chars - 1] + "…"
+
+
+def _clip_lines(lines: list[str], max_chars: int) -> str:
+    text = "\n".join(lines)
+    if len(text) <= max_chars:
+        return text
+    kept = text[: max_chars - 40].rpartition("\n")[0].split("\n")
+    return "\n".join([*kept, f"  … {len(lines) - len(kept)} more lines"])
+
+
+def _count_line(shown: int, result: QueryResult) -> str:
+    if not shown and result.total_rows:
+        return "(no row fits here; select fewer columns, or cut text with substr())"
+    if not result.complete:
+        return f"({shown} of more than {result.total_rows:,} rows)"
+    if shown < result.total_rows:
+        return f"({shown} of {result.total_rows:,} rows)"
+    return f"({shown} row)" if shown == 1 else f"({shown} rows)"

@@ -1,0 +1,246 @@
+"""Questions and the data sets that hold them: load, check, split, seeded draw.
+
+A data set is a folder with ``databases/`` and ``questions/``; ``questions/*.jsonl`` holds one question a line,
+``questions/SHA256SUMS`` the digest of every file. Loading checks the digests and runs no gold.
+"""
+
+import json
+import random
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, fields
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from sql_env.server.databases import CHECKSUMS, Database, Databases, verify
+from sql_env.server.errors import DataError, TaskError
+from sql_env.server.functions import SQLValue
+from sql_env.server.settings import PACKAGED_DATA, Settings
+
+ANY_SPLIT = "all"
+"""Selects every question, whatever its split."""
+
+BUILD = "python scripts/build_questions.py"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """One question with its gold.
+
+    Attributes:
+        question_id: unique in its data set; the task id.
+        db_id: the database it is asked about.
+        question: the question in words.
+        gold_sql: SQL that answers it.
+        columns: names of the gold's columns.
+        gold_rows: the rows that gold_sql gives; blobs as ``{"blob": "<hex>"}``.
+        ordered: whether the rows' order matters.
+        answer_type: integer, float, string, list (one column) or table.
+        hardness: easy, medium, hard or extra, as Spider defines them.
+        tables: tables that gold_sql reads, in alphabetical order.
+        twin_group: equal for questions with the same gold.
+        par: steps of the oracle: a DESCRIBE for each table, QUERY, ANSWER.
+        split: train, eval or test.
+        source: where the question comes from.
+    """
+
+    question_id: str
+    db_id: str
+    question: str
+    gold_sql: str
+    columns: tuple[str, ...]
+    gold_rows: tuple[tuple[SQLValue, ...], ...]
+    ordered: bool
+    answer_type: str
+    hardness: str
+    tables: tuple[str, ...]
+    twin_group: str
+    par: int
+    split: str
+    source: str
+
+    def to_json(self) -> str:
+        """Return the question as one line of JSON."""
+        data = asdict(self)
+        data["gold_rows"] = [[_to_json(cell) for cell in row] for row in self.gold_rows]
+        return json.dumps(data, ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, line: str) -> "Question":
+        """Read a question from one line of JSON.
+
+        Raises:
+            ValueError: the line is no JSON object with exactly a question's fields.
+        """
+        data = json.loads(line)
+        names = {field.name for field in fields(cls)}
+        if not isinstance(data, dict) or data.keys() != names:
+            different = sorted(names ^ data.keys()) if isinstance(data, dict) else "all"
+            raise ValueError(f"fields missing or unknown: {different}")
+        data["gold_rows"] = tuple(tuple(_from_json(cell) for cell in row) for row in data["gold_rows"])
+        return cls(**data | {name: tuple(data[name]) for name in ("columns", "tables")})
+
+
+def _to_json(cell: SQLValue) -> Any:
+    return {"blob": cell.hex()} if isinstance(cell, bytes) else cell
+
+
+def _from_json(cell: Any) -> SQLValue:
+    return bytes.fromhex(cell["blob"]) if isinstance(cell, dict) else cell
+
+
+def gold_answer(rows: Sequence[Sequence[SQLValue]]) -> str:
+    """Write gold rows as an answer in JSON, a value, a list or a list of rows: what the oracle says."""
+    cells = [[f"x'{cell.hex()}'" if isinstance(cell, bytes) else cell for cell in row] for row in rows]
+    answer: Any = cells
+    if all(len(row) == 1 for row in cells):
+        answer = [row[0] for row in cells] if len(cells) > 1 else cells[0][0]
+    return json.dumps(answer, ensure_ascii=False)
+
+
+@dataclass(frozen=True)
+class QuestionSet:
+    """The questions of one data set, in file order, and its databases."""
+
+    name: str
+    questions: tuple[Question, ...]
+    databases: Databases
+
+    @cached_property
+    def splits(self) -> tuple[str, ...]:
+        """Names of the splits, in the order train, eval, test, then any other."""
+        found = {question.split for question in self.questions}
+        known = [split for split in ("train", "eval", "test") if split in found]
+        return (*known, *sorted(found.difference(known)))
+
+    @cached_property
+    def _by_id(self) -> dict[str, Question]:
+        return {question.question_id: question for question in self.questions}
+
+    @cached_property
+    def _by_split(self) -> dict[str, tuple[Question, ...]]:
+        groups = {name: tuple(q for q in self.questions if q.split == name) for name in self.splits}
+        return groups | {ANY_SPLIT: self.questions}
+
+    def select(
+        self, split: str = ANY_SPLIT, db_id: str | None = None, hardness: str | None = None
+    ) -> tuple[Question, ...]:
+        """Return the questions that fit every selector, in file order.
+
+        Raises:
+            TaskError: a selector names nothing, or nothing fits all of them.
+        """
+        if split not in self._by_split:
+            raise TaskError(f"unknown split {_shown(split)}; {self.name} has: {', '.join((*self.splits, ANY_SPLIT))}")
+        if db_id is not None and db_id not in self.databases:
+            raise TaskError(f"unknown database {_shown(db_id)}; {self.name} has: {', '.join(sorted(self.databases))}")
+        chosen: Iterable[Question] = self._by_split[split]
+        for wanted, get in ((db_id, _db_id), (hardness, _hardness)):
+            if wanted is not None:
+                chosen = tuple(q for q in chosen if get(q) == wanted)
+        if not chosen:
+            raise TaskError(f"no question of {self.name} fits split={split}, db_id={db_id}, hardness={hardness}")
+        return tuple(chosen)
+
+    def by_id(self, task_id: str) -> Question:
+        """Return the question with an id.
+
+        Raises:
+            TaskError: there is none.
+        """
+        try:
+            return self._by_id[task_id]
+        except KeyError:
+            raise TaskError(f"unknown task_id {_shown(task_id)} in data set {self.name}") from None
+
+    def database(self, question: Question) -> Database:
+        """Return the database that a question is about."""
+        return self.databases[question.db_id]
+
+
+_db_id: Callable[[Question], str] = lambda question: question.db_id  # noqa: E731
+_hardness: Callable[[Question], str] = lambda question: question.hardness  # noqa: E731
+
+
+def _shown(name: str) -> str:
+    return repr(name[:80])
+
+
+def draw(questions: Sequence[Question], seed: int) -> Question:
+    """Draw one question; the same seed draws the same one everywhere."""
+    return questions[random.Random(seed).randrange(len(questions))]
+
+
+def load(name: str, folder: Path) -> QuestionSet:
+    """Load a data set and check every file of it.
+
+    Raises:
+        DataError: a file is missing, differs from its checksum or is malformed; the message names it and the
+            command that mends it.
+    """
+    names = verify(folder, remedy(name, folder))
+    files = [name for name in names if name.startswith("questions/") and name.endswith(".jsonl")]
+    questions = [question for file in files for question in _read(folder / file)]
+    if not questions:
+        raise DataError(f"{folder / CHECKSUMS} lists no question; run: {remedy(name, folder)}")
+    listed = {Path(name).stem for name in names if name.startswith("databases/")}
+    missing = sorted({question.db_id for question in questions} - listed)
+    if missing:
+        raise DataError(f"{folder / CHECKSUMS} lists no database {', '.join(missing)}; run: {remedy(name, folder)}")
+    return QuestionSet(name, tuple(questions), Databases(folder, sorted(listed)))
+
+
+def remedy(name: str, folder: Path) -> str:
+    """Return the command that mends a data set."""
+    if name == "spider":
+        return f"python scripts/download_spider.py && {BUILD}"
+    return "git checkout data/starter" if name == "starter" else f"{BUILD} --dataset {folder}"
+
+
+def _read(path: Path) -> list[Question]:
+    questions = []
+    for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+        try:
+            questions.append(Question.from_json(line))
+        except (ValueError, TypeError) as error:
+            raise DataError(f"{path}:{number}: {error}") from None
+    return questions
+
+
+def dataset_folders(settings: Settings) -> dict[str, Path]:
+    """Return the data sets to serve, by name, the default one first.
+
+    Raises:
+        DataError: a setting names a data set that is not installed.
+    """
+    known = {"spider": settings.data, "starter": _starter(settings)}
+    if settings.dataset:
+        return dict(_named(name.strip(), known) for name in settings.dataset.split(","))
+    return {name: folder for name, folder in known.items() if (folder / CHECKSUMS).is_file()}
+
+
+def _starter(settings: Settings) -> Path:
+    folder = settings.data / "starter"
+    return folder if folder.is_dir() else PACKAGED_DATA / "starter"
+
+
+def _named(name: str, known: dict[str, Path]) -> tuple[str, Path]:
+    if name in known:
+        return name, known[name]
+    folder = Path(name)
+    if not folder.is_dir():
+        names = ", ".join(known)
+        raise DataError(f"SQL_ENV_DATASET={name!r} is neither a folder nor a known data set ({names})")
+    return folder.resolve().name, folder
+
+
+def load_all(settings: Settings) -> dict[str, QuestionSet]:
+    """Load every data set to serve, the default one first.
+
+    Raises:
+        DataError: none is installed, or one is damaged.
+    """
+    sets = {name: load(name, folder) for name, folder in dataset_folders(settings).items()}
+    if not sets:
+        raise DataError(f"no data set found under {settings.data}; run: git checkout data/starter")
+    return sets
