@@ -1,7 +1,7 @@
 """Several policies play a plan of episodes one after another, for people to watch."""
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
@@ -51,7 +51,8 @@ async def play(
     """
     played = []
     for policy in policies:
-        async with SQLEnvClient(base_url=base_url, message_timeout_s=THINK_SECONDS) as client:
+        client = SQLEnvClient(base_url=base_url, message_timeout_s=THINK_SECONDS)
+        async with client:
             async for trajectory in _episodes(client, plan, policy, transcript):
                 transcript.finish(trajectory)
                 played.append(trajectory)
@@ -60,7 +61,9 @@ async def play(
     return played
 
 
-async def _episodes(client: SQLEnvClient, plan: Plan, policy: Policy, transcript: Transcript) -> Any:
+async def _episodes(
+    client: SQLEnvClient, plan: Plan, policy: Policy, transcript: Transcript
+) -> AsyncIterator[Trajectory]:
     for number, selectors in enumerate(plan.selectors()):
         trajectory = await play_episode(client, policy, selectors, (plan.seed or 0) + number, transcript.watch)
         yield trajectory

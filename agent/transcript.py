@@ -55,7 +55,9 @@ def _heading(action: SQLAction, number: int) -> RenderableType:
     heading = Text(f"{number:>2}.  ")
     heading.append(action.action_type, style=f"bold {_STYLES.get(action.action_type, 'red')}")
     if action.action_type == "QUERY":
-        sql = Syntax(action.argument[:_SHOWN_CHARS], "sql", theme="ansi_light", background_color="default", word_wrap=True)
+        sql = Syntax(
+            action.argument[:_SHOWN_CHARS], "sql", theme="ansi_light", background_color="default", word_wrap=True
+        )
         return Group(heading, Padding(sql, (0, 0, 0, 5)))
     return heading.append(f"  {action.argument[:_SHOWN_CHARS]}", style="default")
 
@@ -93,7 +95,9 @@ def _closing(played: Trajectory) -> RenderableType:
     for name, value in played.components.items():
         table.add_row(name, f"{value:+.2f}", style="dim" if value == 0 else "")
     table.add_row("return", f"{played.episode_return:+.2f}", style="bold")
-    how = {None: "no answer within the step budget", "correct": "correct"}.get(played.verdict, f"wrong ({played.verdict})")
+    how = {None: "no answer within the step budget", "correct": "correct"}.get(
+        played.verdict, f"wrong ({played.verdict})"
+    )
     colour = "green" if played.correct else "red"
     title = f"{played.policy}: {how} after {len(played.trajectory)} steps"
     return Panel(table, title=title, title_align="left", border_style=colour, box=box.ROUNDED, expand=False)

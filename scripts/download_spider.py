@@ -14,6 +14,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.logging import RichHandler
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
 from sql_env.server import spider
 from sql_env.server.errors import DataError
 

@@ -35,9 +35,7 @@ def main() -> None:
     parser.add_argument("--quiet", action="store_true", help="print only the closing line")
     options = parser.parse_args()
     policies = options.policy or ["oracle", "random"]
-    plan = Plan(
-        dataset=options.dataset, split=options.split, episodes=options.episodes, seed=options.seed
-    )
+    plan = Plan(dataset=options.dataset, split=options.split, episodes=options.episodes, seed=options.seed)
     try:
         with contextlib.ExitStack() as stack:
             environ = {"SQL_ENV_DATASET": options.dataset} if options.dataset else {}

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import apsw
 import sqlglot
@@ -118,7 +119,10 @@ def curate(folder: Path, drafts: Sequence[Draft], settings: Settings) -> Audit:
                     else:
                         kept[draft.question_id] = outcome
     questions = [kept[d.question_id] for d in drafts if d.question_id in kept]
-    return Audit(tuple(assign_splits(questions)), {d.question_id: excluded[d.question_id] for d in drafts if d.question_id in excluded})
+    return Audit(
+        tuple(assign_splits(questions)),
+        {d.question_id: excluded[d.question_id] for d in drafts if d.question_id in excluded},
+    )
 
 
 def _examine(
@@ -154,7 +158,7 @@ def _examine(
     )
 
 
-def _flaw(result: QueryResult, gold: Gold, tree: exp.Expression, par: int, settings: Settings) -> Exclusion | None:
+def _flaw(result: QueryResult, gold: Gold, tree: exp.Expr, par: int, settings: Settings) -> Exclusion | None:
     cells = [cell for row in result.rows for cell in row]
     if not cells:
         return Exclusion.EMPTY
@@ -201,7 +205,7 @@ def _rank(name: str) -> str:
 # --- structure of the SQL --------------------------------------------------------------------------------
 
 
-def _parse(sql: str) -> exp.Expression:
+def _parse(sql: str) -> exp.Expr:
     """Parse a gold that SQLite has run.
 
     Raises:
@@ -213,12 +217,12 @@ def _parse(sql: str) -> exp.Expression:
         raise DataError(f"this gold cannot be parsed ({error}): {sql}") from None
 
 
-def _twin_group(db_id: str, tree: exp.Expression) -> str:
+def _twin_group(db_id: str, tree: exp.Expr) -> str:
     normal = tree.sql(dialect="sqlite", normalize=True, comments=False)
     return hashlib.sha256(f"{db_id}\n{normal}".encode()).hexdigest()[:12]
 
 
-def hardness(tree: exp.Expression) -> str:
+def hardness(tree: exp.Expr) -> str:
     """Classify a statement as Spider does: easy, medium, hard or extra.
 
     The rules are those of Spider's official evaluation (Yu et al. 2018): three counts over the statement's
@@ -227,7 +231,7 @@ def hardness(tree: exp.Expression) -> str:
     nested = 0
     while isinstance(tree, exp.SetOperation):
         nested += 1
-        tree = tree.left
+        tree = tree.this
     select = tree.find(exp.Select) if not isinstance(tree, exp.Select) else tree
     if select is None:
         return "easy"
@@ -247,17 +251,17 @@ def hardness(tree: exp.Expression) -> str:
     return "extra"
 
 
-def _clauses(select: exp.Select) -> list[exp.Expression]:
+def _clauses(select: exp.Select) -> list[exp.Expr]:
     found = [select.args.get("where"), select.args.get("having")]
     found += [join.args.get("on") for join in select.args.get("joins") or []]
     return [clause for clause in found if clause is not None]
 
 
-def _nested(select: exp.Select) -> list[exp.Expression]:
+def _nested(select: exp.Select) -> list[exp.Expr]:
     return [s for clause in _clauses(select) for s in clause.find_all(exp.Select) if s.parent_select is select]
 
 
-def _own(select: exp.Select, clause: exp.Expression, *kinds: type[exp.Expression]) -> list[exp.Expression]:
+def _own(select: exp.Select, clause: exp.Expr, *kinds: Any) -> list[exp.Expr]:
     """Nodes of a clause that belong to this SELECT, not to one nested in it."""
     return [node for node in clause.find_all(*kinds) if node.parent_select is select]
 
@@ -275,7 +279,7 @@ def _others(select: exp.Select) -> int:
     where, group = select.args.get("where"), select.args.get("group")
     conditions = len(_own(select, where, exp.And, exp.Or)) + 1 if where else 0
     keys = len(group.expressions) if group else 0
-    return sum((aggregates > 1, len(select.expressions) > 1, conditions > 1, keys > 1))
+    return (aggregates > 1) + (len(select.expressions) > 1) + (conditions > 1) + (keys > 1)
 
 
 # --- row order -------------------------------------------------------------------------------------------
@@ -285,21 +289,18 @@ def _shuffled_copy(path: Path, scratch: Path, seed: int) -> Database:
     """Copy a database with its rows in another order and without keys and indices that could restore it."""
     copy = scratch / f"{seed}.sqlite"
     rng = random.Random(seed)
-    with closing(_plain(path, apsw.SQLITE_OPEN_READONLY)) as source, closing(apsw.Connection(str(copy))) as target:
-        with target:
-            for name, kind, sql in source.execute(
-                "SELECT name, type, sql FROM sqlite_schema WHERE type IN ('table', 'view') "
-                "AND name NOT LIKE 'sqlite!_%' ESCAPE '!' ORDER BY type, name"
-            ).get or []:
-                if kind == "view":
-                    target.execute(sql)
-                else:
-                    _copy_shuffled(source, target, name, rng)
+    source, target = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY), apsw.Connection(str(copy))
+    with closing(source), closing(target), target:
+        found = source.execute(
+            "SELECT name, type, sql FROM sqlite_schema WHERE type IN ('table', 'view') "
+            "AND name NOT LIKE 'sqlite!_%' ESCAPE '!' ORDER BY type, name"
+        )
+        for name, kind, sql in list(found):
+            if kind == "view":
+                target.execute(sql)
+            else:
+                _copy_shuffled(source, target, name, rng)
     return Database(f"{path.stem}#{seed}", copy)
-
-
-def _plain(path: Path, flags: int) -> apsw.Connection:
-    return apsw.Connection(str(path), flags=flags)
 
 
 def _copy_shuffled(source: apsw.Connection, target: apsw.Connection, table: str, rng: random.Random) -> None:
@@ -431,4 +432,3 @@ def make_database(path: Path, schema: str, rows: Iterable[tuple[str, Sequence[Se
                     marks = ", ".join("?" * len(values[0]))
                     connection.executemany(f"INSERT INTO {quoted(table)} VALUES ({marks})", values)  # noqa: S608
         connection.execute("VACUUM")
-

@@ -19,7 +19,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final
@@ -50,7 +50,9 @@ ALLOWED_FUNCTIONS: Final = frozenset(
 """Every other function is refused: what ignores the length limit or makes memory (printf, format, zeroblob,
 randomblob, json_group_*), what is not reproducible (random, changes), what reaches outside (load_extension …)."""
 
-COSTLY_FUNCTIONS: Final = frozenset("like glob strftime json_array_length json_extract json_type json_valid -> ->>".split())
+COSTLY_FUNCTIONS: Final = frozenset(
+    "like glob strftime json_array_length json_extract json_type json_valid -> ->>".split()
+)
 """Functions whose one call takes milliseconds on the longest value."""
 
 _LIMITS: Final = {
@@ -180,7 +182,7 @@ class Engine:
 
     def inspect(self, database: Database, sql: str, *arguments: SQLValue) -> list[tuple[Any, ...]]:
         """Run a statement of our own on a database, without authorizer or budget, and return its rows."""
-        with _data_faults(database), _open(database) as connection:
+        with _data_faults(database), closing(_open(database)) as connection:
             return list(connection.execute(sql, arguments))
 
     def close(self) -> None:
@@ -449,10 +451,10 @@ class _FrozenClock(apsw.VFS):
     def __init__(self) -> None:
         super().__init__(self.NAME, "")
 
-    def xCurrentTime(self) -> float:  # noqa: N802 — SQLite's name
+    def xCurrentTime(self) -> float:
         return self.JULIAN_DAY
 
-    def xCurrentTimeInt64(self) -> int:  # noqa: N802 — SQLite's name
+    def xCurrentTimeInt64(self) -> int:
         return int(self.JULIAN_DAY * 86_400_000)
 
 

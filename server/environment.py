@@ -52,9 +52,7 @@ class Resources:
             memory=settings.query_memory,
             rows=settings.result_rows,
         )
-        self.engine = Engine(
-            limits, inline_vm_steps=settings.inline_vm_steps, queue_seconds=settings.queue_seconds
-        )
+        self.engine = Engine(limits, inline_vm_steps=settings.inline_vm_steps, queue_seconds=settings.queue_seconds)
         self.schema: Callable[[Database], Schema] = lru_cache(None)(self._read_schema)
 
     @classmethod
@@ -127,7 +125,7 @@ def _checked(name: str, value: Any, kind: type) -> Any:
         return None
     if not isinstance(value, kind) or isinstance(value, bool):
         raise TaskError(f"{name} must be {'an integer' if kind is int else 'a string'}, not {str(value)[:80]!r}")
-    if kind is int and value < 0:
+    if isinstance(value, int) and value < 0:
         raise TaskError(f"{name} must be at least 0, not {value}")
     return value
 
@@ -199,7 +197,9 @@ class SQLEnvironment(Environment[SQLAction, SQLObservation, SQLState]):
             )
             return self._observe(self._episode, metadata={**self._origin, **drawn})
 
-    async def reset_async(self, seed: int | None = None, episode_id: str | None = None, **kwargs: Any) -> SQLObservation:
+    async def reset_async(
+        self, seed: int | None = None, episode_id: str | None = None, **kwargs: Any
+    ) -> SQLObservation:
         """Start an episode; see ``reset``. All data is in memory but a database's schema, read once."""
         return self.reset(seed, episode_id, **kwargs)
 

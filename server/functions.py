@@ -5,7 +5,9 @@ its progress handler nothing in between. These give the same results (a property
 built-in ones) in linear time. What differs: they refuse blobs mixed with text.
 """
 
-from typing import TypeAlias
+import threading
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 import apsw
 
@@ -31,17 +33,16 @@ def install(connection: apsw.Connection, max_bytes: int) -> None:
             raise apsw.TooBigError("string or blob too big")
         return text.replace(old, new)
 
-    for name, function, arities in (
+    replacements: tuple[tuple[str, Callable[..., Any], tuple[int, ...]], ...] = (
         ("instr", _instr, (2,)),
         ("replace", replace, (3,)),
         ("trim", _trim, (1, 2)),
         ("ltrim", _ltrim, (1, 2)),
         ("rtrim", _rtrim, (1, 2)),
-    ):
+    )
+    for name, function, arities in replacements:
         for arity in arities:
-            connection.create_scalar_function(
-                name, function, arity, deterministic=True, flags=apsw.SQLITE_INNOCUOUS
-            )
+            connection.create_scalar_function(name, function, arity, deterministic=True, flags=apsw.SQLITE_INNOCUOUS)
 
 
 def _text(value: SQLValue) -> str:
@@ -49,10 +50,13 @@ def _text(value: SQLValue) -> str:
         return value
     if isinstance(value, bytes):
         raise apsw.MismatchError("this function takes text; use CAST(… AS TEXT) on a blob")
-    return str(_PLAIN.execute("SELECT CAST(? AS TEXT)", (value,)).get)
+    if not hasattr(_LOCAL, "plain"):
+        _LOCAL.plain = apsw.Connection(":memory:")
+    return str(_LOCAL.plain.execute("SELECT CAST(? AS TEXT)", (value,)).get)
 
 
-_PLAIN = apsw.Connection(":memory:")
+_LOCAL = threading.local()
+"""Holds a connection for each thread, only to write numbers as SQLite does."""
 
 
 def _instr(haystack: SQLValue, needle: SQLValue) -> SQLValue:

@@ -6,7 +6,7 @@ Each setting carries its unit and one sentence; docs/settings.md lists them and 
 
 import dataclasses
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,11 +77,12 @@ def variable(field: "dataclasses.Field[Any]") -> str:
 
 
 def _parse(field: "dataclasses.Field[Any]", text: str) -> Any:
-    kind = type(field.default)
+    kind: Callable[[str], Any] = type(field.default)
+    name = type(field.default).__name__
     try:
         value = Path(text) if isinstance(field.default, Path) else kind(text)
     except ValueError:
-        raise DataError(f"{variable(field)}={text!r}: expected {kind.__name__} ({field.metadata['unit']})") from None
+        raise DataError(f"{variable(field)}={text!r}: expected {name} ({field.metadata['unit']})") from None
     least = field.metadata["least"]
     if least is not None and not value >= least:
         raise DataError(f"{variable(field)}={text!r}: must be at least {least:g} {field.metadata['unit']}")

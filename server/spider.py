@@ -33,6 +33,7 @@ from pathlib import Path
 from typing import IO, Any, Literal
 
 import httpx
+
 from sql_env.server.errors import DataError
 
 logger = logging.getLogger(__name__)
@@ -482,9 +483,7 @@ def _settle(part: Path, done: Path, sha256: str, *, resumed: bool) -> None:
 # Writing and checking
 
 
-def _pour(
-    chunks: Iterable[bytes], target: Path, limit: int, tell: Callable[[int], None], start: int = 0
-) -> None:
+def _pour(chunks: Iterable[bytes], target: Path, limit: int, tell: Callable[[int], None], start: int = 0) -> None:
     """Write chunks into a file from an offset on; past the limit in bytes, delete it and raise."""
     target.parent.mkdir(parents=True, exist_ok=True)
     size = start
@@ -535,15 +534,19 @@ def _not_in_place(items: Sequence[Item]) -> list[Item]:
 
 
 def _entries(path: Path) -> list[dict[str, Any]]:
-    """Read one of Spider's JSON files and check that every entry has what is needed of it."""
-    needed = {"db_id"} if path.name == "tables.json" else {"db_id", "question", "query"}
+    """Read one of Spider's JSON files and check that every entry has the strings that are needed of it."""
+    needed = ("db_id",) if path.name == "tables.json" else ("db_id", "question", "query")
     try:
         entries = json.loads(path.read_bytes())
     except ValueError as error:
         raise DataError(f"is not JSON: {error}") from error
-    if not isinstance(entries, list) or not all(isinstance(e, dict) and needed <= e.keys() for e in entries):
-        raise DataError(f"is not a JSON list of objects with {', '.join(sorted(needed))}")
+    if not isinstance(entries, list) or not all(_has_strings(entry, needed) for entry in entries):
+        raise DataError(f"is not a JSON list of objects with {', '.join(needed)}")
     return entries
+
+
+def _has_strings(entry: object, keys: Iterable[str]) -> bool:
+    return isinstance(entry, dict) and all(isinstance(entry.get(key), str) for key in keys)
 
 
 def _digest(path: Path) -> str | None:

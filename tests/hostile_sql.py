@@ -8,6 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get("SQL_ENV_SHARED", ROOT.parent / "shared"))
 
+
 def _x(length: int) -> str:
     """A string of x, made in SQL by doubling."""
     return (
@@ -29,7 +30,8 @@ OURS: dict[str, str] = {
     "sorter": "SELECT a.note||b.note FROM concert a, concert b ORDER BY 1",
     "distinct": "SELECT count(DISTINCT a.cid*20000+b.cid) FROM concert a, concert b",
     "group_by": "SELECT a.note||b.cid, count(*) FROM concert a, concert b GROUP BY 1",
-    "materialized": "WITH m AS MATERIALIZED (SELECT a.note n, b.note o FROM concert a, concert b) SELECT count(*) FROM m",
+    "materialized": "WITH m AS MATERIALIZED (SELECT a.note n, b.note o FROM concert a, concert b) "
+    "SELECT count(*) FROM m",
     "window": "SELECT group_concat(a.note) OVER (ORDER BY a.cid ROWS BETWEEN 400 PRECEDING AND CURRENT ROW) "
     "FROM concert a, concert b",
     "median": "WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n*7919%1000003 FROM r) SELECT median(n) FROM r",
@@ -38,22 +40,29 @@ OURS: dict[str, str] = {
     "instr_miss": _with_x(65536, "SELECT sum(instr(s, substr(s,1,32000)||'y')) FROM a, singer"),
     "replace_miss": _with_x(65536, "SELECT max(length(replace(s, substr(s,1,32000)||'y',''))) FROM a, concert"),
     "replace_bomb": _with_x(65536, "SELECT length(replace(s,'x',s)) FROM a"),
-    "like_line": _with_x(1024, f"SELECT {','.join(['s LIKE p'] * 150)} FROM a, (SELECT '%'||substr(s,1,120)||'y' p FROM a), singer"),
+    "like_line": _with_x(
+        1024, f"SELECT {','.join(['s LIKE p'] * 150)} FROM a, (SELECT '%'||substr(s,1,120)||'y' p FROM a), singer"
+    ),
     "like_few": _with_x(
         8192, f"SELECT {','.join(['s LIKE p'] * 10)} FROM a, (SELECT '%'||substr(s,1,120)||'y' p FROM a), singer"
     ),
-    "like_loop": _with_x(65536, "SELECT count(*) FROM a, concert WHERE substr(s,1,60000+cid) LIKE '%" + "x" * 120 + "y'"),
-    "glob_loop": _with_x(65536, "SELECT count(*) FROM a, concert WHERE substr(s,1,60000+cid) GLOB '*" + "[a-z]" * 24 + "y'"),
+    "like_loop": _with_x(
+        65536, "SELECT count(*) FROM a, concert WHERE substr(s,1,60000+cid) LIKE '%" + "x" * 120 + "y'"
+    ),
+    "glob_loop": _with_x(
+        65536, "SELECT count(*) FROM a, concert WHERE substr(s,1,60000+cid) GLOB '*" + "[a-z]" * 24 + "y'"
+    ),
     "numeric_line": f"WITH a(s) AS MATERIALIZED (SELECT replace({_x(8192)},'x','9')) SELECT "
     + ",".join(["s+s+s+s+s+s+s+s+s+s"] * 190)
     + " FROM a, singer",
     "strftime_line": _with_x(
         512,
-        f"SELECT {','.join(['strftime(f,5)'] * 190)} FROM (SELECT replace(substr(s,1,40),'x','%J') f FROM a), singer"
+        f"SELECT {','.join(['strftime(f,5)'] * 190)} FROM (SELECT replace(substr(s,1,40),'x','%J') f FROM a), singer",
     ),
     "json_line": _with_x(
         512,
-        f"""SELECT {",".join(["json_valid(j)"] * 190)} FROM (SELECT '['||replace(substr(s,1,400),'x','1,')||'1]' j FROM a), singer"""
+        f"SELECT {','.join(['json_valid(j)'] * 190)} "
+        "FROM (SELECT '['||replace(substr(s,1,400),'x','1,')||'1]' j FROM a), singer",
     ),
     "wide_rows": "SELECT " + ",".join(["a.note||b.note||c.note"] * 190) + " FROM concert a, concert b, concert c",
     "chain_join": "SELECT count(*) FROM "
@@ -113,7 +122,7 @@ OURS: dict[str, str] = {
     "explain_plan": "EXPLAIN QUERY PLAN SELECT * FROM singer",
     "compile_option": "SELECT sqlite_compileoption_get(1), sqlite_version(), sqlite_source_id()",
     # encoding
-    "invalid_utf8": "SELECT CAST(x'ff41fe' AS TEXT) AS \"a\"\"b\"",
+    "invalid_utf8": 'SELECT CAST(x\'ff41fe\' AS TEXT) AS "a""b"',
     "nul_in_text": "SELECT 'a' || char(0) || 'b'",
     "nul_in_sql": "SELECT 'a\0b'",
     "lone_surrogate": "SELECT '\ud800'",
@@ -126,7 +135,7 @@ OURS: dict[str, str] = {
     "empty": "",
     "comment": "-- nothing",
     "semicolon": ";",
-    "duplicate_names": "SELECT 1 AS a, 2 AS a, 3 AS \"\"",
+    "duplicate_names": 'SELECT 1 AS a, 2 AS a, 3 AS ""',
     "no_such_collation": "SELECT name FROM singer ORDER BY name COLLATE nosuch",
     "raise": "SELECT RAISE(ABORT, 'x')",
     # nondeterminism

@@ -18,6 +18,7 @@ from hostile_sql import all_attacks, make_toy_database
 from sql_env.server.databases import Database
 from sql_env.server.engine import Engine, Limits
 from sql_env.server.errors import AgentError
+from sql_env.server.formatting import show_result
 
 LIMITS = Limits()
 
@@ -42,19 +43,18 @@ def run(engine: Engine, database: Database, sql: str) -> dict[str, object]:
     reset_peak()
     before, started = memory_bytes("VmRSS"), cpu_seconds()
     try:
-        r = engine.run(database, sql)
-        outcome = {"text": repr(r.rows)[:100]}
+        shown = show_result(engine.run(database, sql), LIMITS.rows, 2000)
+        outcome = {"columns": shown.columns, "rows": shown.rows, "text": shown.text}
         kind = "result"
     except AgentError as error:
-        outcome, kind = {"text": str(error)}, type(error).__name__
+        outcome, kind = {"text": str(error)}, type(error).__name__.lstrip("_").replace("BudgetError", "LimitError")
     seconds = cpu_seconds() - started
-    text = json.dumps(outcome, allow_nan=False)
+    text = json.dumps(outcome, allow_nan=False, ensure_ascii=False)
     return {
         "kind": kind,
         "seconds": round(seconds, 3),
         "grown": memory_bytes("VmHWM") - before,
-        "json": json.loads(text) == json.loads(json.dumps(json.loads(text), allow_nan=False)),
-        "utf8": len(text.encode()) > 0,
+        "json": json.loads(text.encode()) == outcome,
         "text": outcome["text"],
     }
 
@@ -72,7 +72,8 @@ def main() -> None:
             row["file_unchanged"] = hashlib.sha256(path.read_bytes()).hexdigest() == digest
             row["folder"] = sorted(p.name for p in path.parent.iterdir())
             if table:
-                print(f"{name:28} {row['seconds']:6.2f} s {row['grown'] / 2**20:6.1f} MiB  {row['kind']:15} {str(row['text'])[:60]!r}")
+                cost = f"{row['seconds']:6.2f} s {row['grown'] / 2**20:6.1f} MiB"
+                print(f"{name:28} {cost}  {row['kind']:15} {str(row['text'])[:60]!r}")
             else:
                 print(json.dumps(row))
         engine.close()

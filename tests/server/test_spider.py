@@ -21,6 +21,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+
 from sql_env.server import spider
 from sql_env.server.errors import DataError
 
@@ -183,6 +184,7 @@ class Server(ThreadingHTTPServer):
 @pytest.fixture
 def web(monkeypatch: pytest.MonkeyPatch) -> Iterator[Web]:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
     play = Web()
     with Server(("127.0.0.1", 0), type("Bound", (Handler,), {"web": play})) as server:
         play.url = f"http://127.0.0.1:{server.server_port}"
@@ -412,9 +414,7 @@ def test_nothing_is_asked_of_the_network_when_all_is_in_place(place: Place, web:
 
 
 @pytest.mark.parametrize(("wrong", "checksums"), [(ALPHA + b"changed", CHECKSUMS), (HTML, {})])
-def test_a_wrong_database_in_place_is_replaced_or_at_least_removed(
-    place: Place, web: Web, caplog, wrong, checksums
-):
+def test_a_wrong_database_in_place_is_replaced_or_at_least_removed(place: Place, web: Web, caplog, wrong, checksums):
     place.put("alpha", wrong)
     checksums = checksums or {place: digest for place, digest in CHECKSUMS.items() if "alpha" not in place}
     with pytest.raises(DataError, match="still missing: alpha"):
@@ -538,7 +538,12 @@ WRONG = {
     "questions without gold": (
         {"dev.json": b'[{"db_id": "a", "question": "?"}]'},
         CHECKSUMS,
-        "query, question",
+        "question, query",
+    ),
+    "a db_id that is none": (
+        {"dev.json": b'[{"db_id": [], "question": "", "query": ""}]'},
+        CHECKSUMS,
+        "with db_id",
     ),
     "tables without db_id": ({"tables.json": b"[{}]"}, CHECKSUMS, "tables.json is not a JSON list"),
     "too large": ({"database/beta/beta.sqlite": BETA + b"0" * 200_000}, BUT_BETA, "larger than the limit"),
@@ -641,7 +646,7 @@ HARMFUL = {
     "parent path": (zip_of(("../beta.sqlite", BETA)), "absolute or parent path"),
     "parent path inside": (zip_of(("spider_data/database/../../../x", BETA)), "absolute or parent path"),
     "parent path, backslash": (zip_of(("spider_data\\..\\..\\x", BETA)), "absolute or parent path"),
-    "absolute path": (zip_of(("/tmp/beta.sqlite", BETA)), "absolute or parent path"),
+    "absolute path": (zip_of(("/beta.sqlite", BETA)), "absolute or parent path"),
     "drive letter": (zip_of(("C:beta.sqlite", BETA)), "absolute or parent path"),
     "link": (zip_of((special(stat.S_IFLNK), b"/etc/passwd")), "a link or another special file"),
     "device": (zip_of((special(stat.S_IFCHR), BETA)), "a link or another special file"),
@@ -656,11 +661,11 @@ HARMFUL = {
 @pytest.mark.parametrize(("blob", "message"), HARMFUL.values(), ids=HARMFUL)
 def test_a_harmful_zip_is_refused_locally(place: Place, tmp_path: Path, blob, message):
     (tmp_path / "given.zip").write_bytes(blob)
-    before = {path for path in tmp_path.parent.rglob("*") if "cache" not in path.parts}
-    with pytest.raises(DataError, match=f"{message}|lacks beta"):
+    before = {path for path in tmp_path.rglob("*") if "cache" not in path.parts}
+    with pytest.raises(DataError, match=message):
         place.fetch(["alpha", "beta"], source=tmp_path / "given.zip", checksums=BUT_BETA)
     assert place.databases() <= {"alpha"}
-    after = {path for path in tmp_path.parent.rglob("*") if "cache" not in path.parts}
+    after = {path for path in tmp_path.rglob("*") if "cache" not in path.parts}
     assert {path for path in after - before if place.data not in (path, *path.parents)} == set()
     assert not [path for path in place.cache.rglob("*") if path.is_file() and path.suffix != ".json"]
 
@@ -778,9 +783,7 @@ def test_the_command_says_in_one_line_what_it_did(place: Place, tmp_path: Path, 
     source = as_folder(tmp_path, FILES, "")
     where = ["--data-dir", str(place.data), "--cache-dir", str(place.cache)]
     assert command(["--from", str(source), *where]) == 0
-    line = (
-        f"1 databases in {place.data / 'databases'}, 4 files new (Spider 1.0, Yu et al. 2018, CC BY-SA 4.0)\n"
-    )
+    line = f"1 databases in {place.data / 'databases'}, 4 files new (Spider 1.0, Yu et al. 2018, CC BY-SA 4.0)\n"
     assert capsys.readouterr().out == line
     assert command(["--from", str(source), "--all", *where]) == 0
     assert capsys.readouterr().out.startswith("2 databases in ")
@@ -799,7 +802,8 @@ def test_the_command_fails_with_a_message_and_no_traceback(place: Place, tmp_pat
 
 
 @pytest.mark.skipif(
-    not SHARED.is_dir(), reason=f"no part of the real Spider at {SHARED} (set SQL_ENV_SHARED)"
+    not SHARED.is_dir(),
+    reason="SKIPPED FOR LACK OF DATA: no spider/spider_data under SQL_ENV_SHARED (default ../shared)",
 )
 @pytest.mark.parametrize("db_ids", ["listed", None])
 def test_the_real_spider_is_imported(tmp_path: Path, caplog, db_ids):

@@ -249,9 +249,7 @@ def _crew(rng: random.Random, people: list[Row], callouts: list[Row]) -> list[Ro
             duty = (
                 "leader"
                 if position == 0
-                else rng.choices(["medic", "rope", "driver", "search", "radio"], weights=[22, 24, 20, 25, 6])[
-                    0
-                ]
+                else rng.choices(["medic", "rope", "driver", "search", "radio"], weights=[22, 24, 20, 25, 6])[0]
             )
             hours = max(0.5, round(length * rng.randint(70, 110) / 100 * 4) / 4)
             rows.append((call[0], person[0], duty, hours))

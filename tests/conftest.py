@@ -1,0 +1,55 @@
+"""What tests share: data sets, engines and a real server, and where shared data lies."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+import hostile_sql
+
+from sql_env.agent.local_server import local_server
+from sql_env.server.databases import Database
+from sql_env.server.engine import Engine, Limits
+from sql_env.server.environment import Resources
+from sql_env.server.settings import Settings
+
+SHARED_SPIDER = hostile_sql.SHARED / "spider" / "spider_data"
+
+
+@pytest.fixture(scope="session")
+def shared_spider() -> Path:
+    """The real Spider data, where it is installed."""
+    if not SHARED_SPIDER.is_dir():
+        pytest.skip("SKIPPED FOR LACK OF DATA: no spider/spider_data under SQL_ENV_SHARED (default ../shared)")
+    return SHARED_SPIDER
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[Engine]:
+    engine = Engine(Limits())
+    yield engine
+    engine.close()
+
+
+@pytest.fixture(scope="session")
+def toy(tmp_path_factory: pytest.TempPathFactory) -> Database:
+    """5,000 singers and 20,000 concerts."""
+    return Database("toy", hostile_sql.make_toy_database(tmp_path_factory.mktemp("toy")))
+
+
+@pytest.fixture(scope="session")
+def resources() -> Iterator[Resources]:
+    """The starter set, as a server holds it."""
+    resources = Resources.load(Settings(dataset="starter"))
+    yield resources
+    resources.close()
+
+
+@pytest.fixture(scope="session")
+def starter_server() -> Iterator[str]:
+    """A real server process on the starter set; yields its base URL."""
+    with local_server({"SQL_ENV_DATASET": "starter"}) as base_url:
+        yield base_url
