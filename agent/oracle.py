@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from sql_env.models import SQLAction, SQLObservation
+from sql_env.server.errors import DataError
 from sql_env.server.questions import Question, QuestionSet, gold_answer, load_all
 from sql_env.server.settings import Settings
 
@@ -25,16 +26,19 @@ class OraclePolicy:
         """Load the golds of one data set, by name or folder, or of all that are installed.
 
         Raises:
-            DataError: it is missing or damaged.
+            RuntimeError: it is missing or damaged.
         """
-        settings = Settings.from_environ()
-        return cls(load_all(replace(settings, dataset=dataset) if dataset else settings))
+        try:
+            settings = Settings.from_environ()
+            return cls(load_all(replace(settings, dataset=dataset) if dataset else settings))
+        except DataError as error:
+            raise RuntimeError(str(error)) from None
 
     def reset(self, observation: SQLObservation, seed: int) -> None:
         """Look up the task that the first observation names.
 
         Raises:
-            KeyError: this side lacks the data set.
+            RuntimeError: this side lacks the data set.
         """
         self._actions = _actions(self._question(observation))
 
@@ -45,7 +49,7 @@ class OraclePolicy:
     def _question(self, observation: SQLObservation) -> Question:
         name = observation.metadata["dataset"]
         if name not in self._datasets:
-            raise KeyError(f"the oracle has no golds of data set {name!r}; it has: {', '.join(self._datasets)}")
+            raise RuntimeError(f"the oracle has no golds of data set {name!r}; it has: {', '.join(self._datasets)}")
         return self._datasets[name].by_id(observation.metadata["task_id"])
 
 

@@ -16,7 +16,7 @@ from typing import TextIO
 
 from rich.console import Console
 
-from sql_env.agent.local_server import ServerError, local_server
+from sql_env.agent.local_server import local_server
 from sql_env.agent.play import Plan, play, summary
 from sql_env.agent.policies import HumanPolicy, Policy, RandomPolicy
 from sql_env.agent.transcript import Transcript
@@ -27,23 +27,32 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--dataset", help="data set to play, by name or folder (default: the server's)")
     parser.add_argument("--policy", action="append", choices=["oracle", "random", "human"], metavar="NAME")
-    parser.add_argument("--episodes", type=int, default=1, help="episodes for each policy (default: 1)")
+    parser.add_argument("--episodes", type=_positive, default=1, help="episodes for each policy (default: 1)")
     parser.add_argument("--seed", type=int, help="draw tasks from this seed on, instead of file order")
     parser.add_argument("--split", help="train, eval, test or all (default: all; train with --seed)")
     parser.add_argument("--base-url", help="play on this server instead of a new one")
     parser.add_argument("--json", metavar="FILE", help="write one trajectory a line")
     parser.add_argument("--quiet", action="store_true", help="print only the closing line")
     options = parser.parse_args()
-    policies = options.policy or ["oracle", "random"]
     plan = Plan(dataset=options.dataset, split=options.split, episodes=options.episodes, seed=options.seed)
     try:
         with contextlib.ExitStack() as stack:
             environ = {"SQL_ENV_DATASET": options.dataset} if options.dataset else {}
             base_url = options.base_url or stack.enter_context(local_server(environ))
             file = stack.enter_context(open(options.json, "w", encoding="utf-8")) if options.json else None
-            run(base_url, plan, [make_policy(name, options.dataset) for name in policies], file, options.quiet)
-    except (ServerError, RuntimeError, OSError) as error:
+            policies = [make_policy(name, options.dataset) for name in options.policy or ("oracle", "random")]
+            run(base_url, plan, policies, file, options.quiet)
+    except (EOFError, KeyboardInterrupt):
+        sys.exit("\nplay: stopped before the episode ended")
+    except (RuntimeError, OSError) as error:
         sys.exit(f"play: {error}")
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("at least 1 episode")
+    return number
 
 
 def make_policy(name: str, dataset: str | None) -> Policy:

@@ -33,6 +33,7 @@ logger = logging.getLogger(__name__)
 NAME = "sql_env"
 NO_EPISODE = "no episode is running: call reset first"
 EPISODE_OVER = "the episode is over: call reset to start another"
+EPISODE_GONE = "the session was closed or reset while this step ran: call reset to start an episode"
 
 
 class Resources:
@@ -134,6 +135,7 @@ def _checked(name: str, value: Any, kind: type) -> Any:
 class _Turn:
     """One step on its way: the statement to run, if any, and what came of it."""
 
+    episode: Episode
     action: str
     argument: str
     sql: str | None = None
@@ -182,6 +184,9 @@ class SQLEnvironment(Environment[SQLAction, SQLObservation, SQLState]):
         with _own_faults():
             self._begin_nothing()
             selection = Selection.parse(seed, kwargs)
+            episode_id = _checked("episode_id", episode_id, str) or str(uuid.uuid4())
+            if len(episode_id) > 255:
+                raise TaskError("episode_id must be at most 255 characters long")
             dataset = self._resources.dataset(selection.dataset)
             question, drawn = _choose(dataset, selection, self._settings.split)
             self._episode = Episode(question, self._settings.max_steps)
@@ -190,7 +195,7 @@ class SQLEnvironment(Environment[SQLAction, SQLObservation, SQLState]):
             self._schema = self._resources.schema(self._database)
             self._origin = {"dataset": dataset.name, "split": question.split, "task_id": question.question_id}
             self._state = SQLState(
-                episode_id=_checked("episode_id", episode_id, str) or str(uuid.uuid4()),
+                episode_id=episode_id,
                 task_id=question.question_id,
                 dataset=dataset.name,
                 db_id=question.db_id,
@@ -238,7 +243,7 @@ class SQLEnvironment(Environment[SQLAction, SQLObservation, SQLState]):
             return SQLObservation(error=NO_EPISODE, done=True, reward=0.0)
         if episode.done:
             return self._observe(episode, error=EPISODE_OVER, reward=0.0, metadata=dict(self._origin))
-        turn = _Turn(action.action_type, action.argument.encode("utf-8", "replace").decode())
+        turn = _Turn(episode, action.action_type, action.argument.encode("utf-8", "replace").decode())
         episode.begin_step(f"{turn.action[:20]} {turn.argument}")
         with self._agent_faults(turn):
             self._plan(turn)
@@ -274,9 +279,9 @@ class SQLEnvironment(Environment[SQLAction, SQLObservation, SQLState]):
 
     def _finish(self, turn: _Turn) -> SQLObservation:
         """Tell the episode what happened and write the observation."""
-        episode = self._episode
-        if episode is None:  # closed by the idle reaper while the statement ran
-            return SQLObservation(error=NO_EPISODE, done=True, reward=0.0)
+        episode = turn.episode
+        if episode is not self._episode:  # the idle reaper, say, does not wait for a statement
+            return SQLObservation(error=EPISODE_GONE, done=True, reward=0.0)
         text, shown = "", None
         if turn.error is None:
             if turn.result is not None:

@@ -1,0 +1,307 @@
+"""The environment in process: episodes, faults, selectors, seeds, what the wire may carry."""
+
+import asyncio
+import json
+
+import pytest
+
+from sql_env.models import SQLAction, SQLObservation
+from sql_env.server.environment import EPISODE_GONE, EPISODE_OVER, NO_EPISODE, Resources, SQLEnvironment
+from sql_env.server.errors import TaskError
+from sql_env.server.questions import Question, gold_answer
+
+TASK = "allotment_society-001"
+
+
+@pytest.fixture
+def env(resources: Resources) -> SQLEnvironment:
+    return SQLEnvironment(resources)
+
+
+def act(env: SQLEnvironment, kind: str, argument: str = "") -> SQLObservation:
+    return env.step(SQLAction(action_type=kind, argument=argument))
+
+
+def question(resources: Resources, task_id: str = TASK) -> Question:
+    return resources.default_dataset.by_id(task_id)
+
+
+def test_first_observation_names_tables_and_no_column(env: SQLEnvironment, resources: Resources) -> None:
+    seen = env.reset(task_id=TASK)
+    assert seen.question == question(resources).question
+    assert seen.schema_info == "Tables: crop, garden_site, gardener, inspection, lease, planting, plot"
+    assert seen.reward is None
+    assert not seen.done
+    assert seen.budget_remaining == 15
+    assert seen.metadata == {"dataset": "starter", "split": question(resources).split, "task_id": TASK, "seed": None}
+
+
+def test_describe_shows_types_keys_and_row_count(env: SQLEnvironment) -> None:
+    env.reset(task_id=TASK)
+    seen = act(env, "describe", "PLOT")
+    assert seen.error is None
+    assert seen.result.startswith("Table plot, 96 rows\n  plot_id INTEGER PRIMARY KEY\n")
+    assert "FOREIGN KEY (site_code) REFERENCES garden_site (site_code)" in seen.result
+    assert "plot(plot_id INTEGER, site_code TEXT" in seen.schema_info
+    assert seen.reward == 0.0
+
+
+@pytest.mark.parametrize("name", ["plot", "PLOT", '"plot"', "`Plot`", "[plot]", "main.plot", " plot ; "])
+def test_table_names_match_in_any_case_and_quoting(env: SQLEnvironment, name: str) -> None:
+    env.reset(task_id=TASK)
+    assert act(env, "DESCRIBE", name).error is None
+    assert act(env, "SAMPLE", name).error is None
+
+
+def test_sample_shows_the_same_five_rows_every_time(env: SQLEnvironment) -> None:
+    env.reset(task_id=TASK)
+    first, second = act(env, "SAMPLE", "plot"), act(env, "SAMPLE", "plot")
+    assert len(first.rows) == 5
+    assert (first.result, first.rows, first.columns) == (second.result, second.rows, second.columns)
+
+
+def test_query_gives_text_and_the_same_as_data(env: SQLEnvironment) -> None:
+    env.reset(task_id=TASK)
+    seen = act(env, "QUERY", "SELECT plot_id, plot_no, Soil FROM plot ORDER BY plot_id")
+    assert seen.columns == ["plot_id", "plot_no", "Soil"]
+    assert seen.rows[:2] == [[1, "001", "clay"], [2, "002", "clay"]]
+    assert seen.result.splitlines()[:2] == ["plot_id | plot_no | Soil", '1 | "001" | clay']
+    assert seen.result.splitlines()[-1] == "(20 of 96 rows)"
+    assert seen.total_rows == 96
+    assert seen.truncated
+
+
+@pytest.mark.parametrize(
+    ("kind", "argument", "said"),
+    [
+        ("DESCRIBE", "plots", "no table named 'plots'; did you mean plot? Tables: crop, garden_site"),
+        ("DESCRIBE", "", "no table named ''; tables: crop"),
+        ("SAMPLE", "sqlite_master", "no table named 'sqlite_master'; tables: crop"),
+        ("QUERY", "SELECT sol FROM plot", "no such column: sol; did you mean Soil?"),
+        ("QUERY", "SELECT 1 FROM plat", "no such table: plat; did you mean plot?"),
+        ("QUERY", "", "there is no statement; write one SELECT"),
+        ("QUERY", "DROP TABLE plot", "only SELECT statements are allowed; the database is read-only"),
+        ("DANCE", "now", "unknown action 'DANCE'; use DESCRIBE, SAMPLE, QUERY, ANSWER"),
+        ("QUERY", "SELECT '\ud800'", None),
+    ],
+)
+def test_a_fault_is_text_and_costs_a_step(env: SQLEnvironment, kind: str, argument: str, said: str | None) -> None:
+    env.reset(task_id=TASK)
+    seen = act(env, kind, argument)
+    assert said is None or (seen.error or "").startswith(said)
+    assert seen.step_count == env.state.step_count == 1
+    assert not seen.done
+    assert seen.reward == 0.0
+    seen.model_dump_json()
+
+
+def test_right_answer_at_par_earns_one(env: SQLEnvironment, resources: Resources) -> None:
+    gold = question(resources)
+    env.reset(task_id=TASK)
+    for table in gold.tables:
+        act(env, "DESCRIBE", table)
+    act(env, "QUERY", gold.gold_sql)
+    seen = act(env, "ANSWER", gold_answer(gold.gold_rows))
+    assert seen.done
+    assert seen.reward == 1.0
+    assert seen.metadata["components"] == {"execution": 0.0, "correctness": 1.0, "efficiency": 0.0}
+    assert (seen.metadata["verdict"], seen.metadata["terminated"], seen.metadata["truncated"]) == (
+        "correct",
+        True,
+        False,
+    )
+    assert [name for name, _ in env.rubric.named_rubrics()] == ["execution", "correctness", "efficiency"]
+
+
+def test_wrong_answer_with_the_gold_at_hand_earns_evidence_only(env: SQLEnvironment, resources: Resources) -> None:
+    env.reset(task_id=TASK)
+    act(env, "QUERY", question(resources).gold_sql)
+    seen = act(env, "ANSWER", "no idea")
+    assert seen.reward == pytest.approx(0.2)
+    assert seen.metadata["verdict"] == "wrong_value"
+
+
+def test_the_last_step_that_is_no_answer_truncates(env: SQLEnvironment) -> None:
+    env.reset(task_id=TASK)
+    for left in range(14, 0, -1):
+        seen = act(env, "SAMPLE", "plot")
+        assert (seen.done, seen.budget_remaining) == (False, left)
+    seen = act(env, "SAMPLE", "plot")
+    assert seen.done
+    assert seen.reward == -0.1
+    assert (seen.metadata["verdict"], seen.metadata["truncated"]) == (None, True)
+
+
+def test_step_before_reset_after_end_and_after_close_is_an_explicit_error(env: SQLEnvironment) -> None:
+    before = act(env, "ANSWER", "1")
+    assert (before.error, before.done, before.reward) == (NO_EPISODE, True, 0.0)
+    env.reset(task_id=TASK)
+    act(env, "ANSWER", "1")
+    state = env.state
+    after = act(env, "ANSWER", "47")
+    assert (after.error, after.done, after.reward, after.step_count) == (EPISODE_OVER, True, 0.0, 1)
+    assert env.state == state
+    env.close()
+    closed = act(env, "QUERY", "SELECT 1")
+    assert (closed.error, closed.done, closed.reward) == (NO_EPISODE, True, 0.0)
+    assert env.reset(task_id=TASK).error is None
+
+
+@pytest.mark.parametrize(
+    ("selectors", "said"),
+    [
+        ({"task_id": "nosuch"}, "unknown task_id 'nosuch'"),
+        ({"split": "validation"}, "unknown split 'validation'; starter has: train"),
+        ({"db_id": "../../etc/passwd"}, "unknown database"),
+        ({"dataset": "spider2"}, "unknown data set 'spider2'; this server has: starter"),
+        ({"hardness": "trivial"}, "no question of starter fits"),
+        ({"index": 10_000}, "index 10000 is out of range"),
+        ({"index": -1}, "index must be at least 0"),
+        ({"index": "1"}, "index must be an integer"),
+        ({"seed": "x"}, "seed must be an integer"),
+        ({"seed": True}, "seed must be an integer"),
+        ({"seed": -5}, "seed must be at least 0"),
+        ({"task_id": TASK, "split": "nosuch"}, f"task {TASK} has split"),
+        ({"answer_form": "sql"}, "answer_form must be 'value'"),
+        ({"variant": 3}, "this data set has no variants"),
+        ({"episode_id": 5}, "episode_id must be a string"),
+    ],
+)
+def test_a_wrong_selector_is_a_clear_error_and_no_episode_runs(
+    env: SQLEnvironment, selectors: dict[str, object], said: str
+) -> None:
+    env.reset(task_id=TASK)
+    with pytest.raises(TaskError, match=said.replace("(", "\\(")):
+        env.reset(**selectors)
+    assert act(env, "SAMPLE", "plot").error == NO_EPISODE
+
+
+def test_unknown_keywords_are_ignored_and_nulls_mean_absent(env: SQLEnvironment) -> None:
+    seen = env.reset(task_id=TASK, prompt=[{"role": "user"}], split=None, db_id=None, reward=1.0, seed=None)
+    assert seen.metadata["task_id"] == TASK
+
+
+def test_a_seed_gives_the_same_task_and_the_same_bytes(resources: Resources) -> None:
+    def play(seed: int) -> list[str]:
+        env = SQLEnvironment(resources)
+        seen = [env.reset(seed=seed)]
+        for table in seen[0].schema_info.removeprefix("Tables: ").split(", "):
+            seen += [act(env, "DESCRIBE", table), act(env, "SAMPLE", table)]
+        return [observation.model_dump_json() for observation in seen]
+
+    assert play(11) == play(11)
+    assert len({play(seed)[0] for seed in range(20)}) > 10
+
+
+def test_tasks_are_drawn_from_the_training_split_unless_asked(resources: Resources) -> None:
+    env = SQLEnvironment(resources)
+    assert {env.reset(seed=seed).metadata["split"] for seed in range(50)} == {"train"}
+    assert {env.reset(seed=seed, split="all").metadata["split"] for seed in range(80)} == {"train", "eval", "test"}
+
+
+def test_every_index_reaches_every_question_once(resources: Resources) -> None:
+    env = SQLEnvironment(resources)
+    questions = resources.default_dataset.questions
+    seen = [env.reset(split="all", index=i).metadata["task_id"] for i in range(len(questions))]
+    assert seen == [q.question_id for q in questions]
+    assert env.reset(split="all", index=0).metadata["num_tasks"] == len(questions)
+
+
+async def test_step_async_equals_step(resources: Resources) -> None:
+    actions = [
+        ("DESCRIBE", "plot"),
+        ("SAMPLE", "lease"),
+        ("QUERY", "SELECT count(*) FROM plot a, plot b, plot c"),
+        ("QUERY", "x"),
+    ]
+    one, two = SQLEnvironment(resources), SQLEnvironment(resources)
+    assert one.reset(task_id=TASK).model_dump_json() == (await two.reset_async(task_id=TASK)).model_dump_json()
+    for kind, argument in actions:
+        action = SQLAction(action_type=kind, argument=argument)
+        assert one.step(action).model_dump_json() == (await two.step_async(action)).model_dump_json()
+
+
+async def test_close_while_a_statement_runs_is_answered_clearly(resources: Resources) -> None:
+    env = SQLEnvironment(resources)
+    env.reset(task_id=TASK)
+    slow = "WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n+1 FROM r) SELECT count(*) FROM r"
+    step = asyncio.create_task(env.step_async(SQLAction(action_type="QUERY", argument=slow)))
+    await asyncio.sleep(0.1)
+    env.close()
+    seen = await step
+    assert (seen.error, seen.done) == (EPISODE_GONE, True)
+
+
+async def test_a_new_episode_never_gets_the_result_of_the_old_one(resources: Resources) -> None:
+    env = SQLEnvironment(resources)
+    env.reset(task_id=TASK)
+    slow = "WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n+1 FROM r) SELECT count(*) FROM r"
+    step = asyncio.create_task(env.step_async(SQLAction(action_type="QUERY", argument=slow)))
+    await asyncio.sleep(0.1)
+    env.reset(task_id=TASK)
+    assert (await step).error == EPISODE_GONE
+    assert env.state.step_count == 0
+
+
+def test_a_fault_of_ours_reaches_the_client_without_its_text(
+    env: SQLEnvironment, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    env.reset(task_id=TASK)
+    monkeypatch.setattr("sql_env.server.environment.show_result", lambda *_: 1 / 0)
+    with pytest.raises(RuntimeError, match="the server failed to carry this out") as raised:
+        act(env, "SAMPLE", "plot")
+    assert raised.value.__cause__ is None
+    assert "division" not in str(raised.value)
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_state_says_which_episode_and_nothing_else(env: SQLEnvironment) -> None:
+    env.reset(task_id=TASK, episode_id="mine")
+    act(env, "SAMPLE", "plot")
+    assert env.state.model_dump() == {
+        "episode_id": "mine",
+        "step_count": 1,
+        "task_id": TASK,
+        "dataset": "starter",
+        "db_id": "allotment_society",
+        "done": False,
+    }
+
+
+def test_history_and_observation_stay_small_whatever_is_sent(env: SQLEnvironment) -> None:
+    env.reset(task_id=TASK)
+    for kind in ("QUERY", "DESCRIBE", "SAMPLE", "x" * 100_000):
+        seen = act(env, kind, "y" * 1_000_000)
+        assert len(seen.model_dump_json()) < 10_000
+    assert len(act(env, "ANSWER", "z" * 1_000_000).model_dump_json()) < 10_000
+
+
+def test_tasks_carry_no_gold(env: SQLEnvironment, resources: Resources) -> None:
+    assert env.list_splits() == ["train", "eval", "test"]
+    tasks = [task for split in env.list_splits() for task in env.list_tasks(split)]
+    assert len(tasks) == env.num_tasks("all") == len(resources.default_dataset.questions)
+    assert {key for task in tasks for key in task} == {
+        "id", "index", "split", "db_id", "question", "hardness", "answer_type",
+    }  # fmt: skip
+    assert env.get_task("train", 3) == env.get_task_range("train", 3, 4)[0]
+    with pytest.raises(IndexError):
+        env.get_task("train", 10_000)
+    with pytest.raises(TaskError):
+        env.num_tasks("nosuch")
+
+
+def test_construction_loads_nothing(resources: Resources, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("builtins.open", lambda *_a, **_k: pytest.fail("a file was opened"))
+    monkeypatch.setattr("apsw.Connection", lambda *_a, **_k: pytest.fail("a database was opened"))
+    SQLEnvironment(resources)
+
+
+def test_metadata_names_the_data_sets(env: SQLEnvironment) -> None:
+    assert "starter (96 questions)" in env.get_metadata().description
+
+
+def test_observations_are_json(env: SQLEnvironment) -> None:
+    env.reset(task_id=TASK)
+    seen = act(env, "QUERY", "SELECT 9e999, 9223372036854775807, x'00ff', NULL, char(0), cast(x'ff' as text)")
+    rows = json.loads(seen.model_dump_json())["rows"]
+    assert rows == [["Infinity", "9223372036854775807", "x'00ff'", None, "\x00", "\ufffd"]]
