@@ -17,7 +17,7 @@ from sql_env.models import SQLAction, SQLObservation
 _STYLES = {"DESCRIBE": "cyan", "SAMPLE": "blue", "QUERY": "magenta", "ANSWER": "yellow"}
 _SHOWN_CHARS = 2000
 _UNBROKEN = 12
-"""Columns of at most so many characters are never broken over lines."""
+"""Cells of at most so many characters are never broken over lines."""
 
 
 class Transcript:
@@ -78,7 +78,7 @@ def _result(observation: SQLObservation) -> RenderableType:
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
     for number, name in enumerate(observation.columns):
         widest = max((len(str(row[number])) for row in observation.rows), default=0)
-        table.add_column(Text(name), overflow="fold", no_wrap=widest <= _UNBROKEN)
+        table.add_column(Text(name), overflow="fold", min_width=min(widest, _UNBROKEN))
     for row in observation.rows:
         table.add_row(*(_cell(cell) for cell in row))
     return Group(table, Text(count, style="dim"))
