@@ -16,8 +16,9 @@ from sql_env.models import SQLAction, SQLObservation
 
 _STYLES = {"DESCRIBE": "cyan", "SAMPLE": "blue", "QUERY": "magenta", "ANSWER": "yellow"}
 _SHOWN_CHARS = 2000
+_INDENT = 5
 _UNBROKEN = 12
-"""Cells of at most so many characters are never broken over lines."""
+"""Cells of at most so many characters are not broken over lines where there is room."""
 
 
 class Transcript:
@@ -36,7 +37,8 @@ class Transcript:
             self._console.print(_opening(observation))
             return
         self._console.print(_heading(action, observation.step_count))
-        self._console.print(Padding(_outcome(action, observation), (0, 0, 1, 5)))
+        width = self._console.width - _INDENT
+        self._console.print(Padding(_outcome(action, observation, width), (0, 0, 1, _INDENT)))
 
     def finish(self, played: Trajectory) -> None:
         """Print how the episode ended and what it earned."""
@@ -62,26 +64,33 @@ def _heading(action: SQLAction, number: int) -> RenderableType:
     return heading.append(f"  {action.argument[:_SHOWN_CHARS]}", style="default")
 
 
-def _outcome(action: SQLAction, observation: SQLObservation) -> RenderableType:
+def _outcome(action: SQLAction, observation: SQLObservation, width: int) -> RenderableType:
     if observation.error is not None:
         return Text(f"✗ {observation.error}", style="red")
     if action.action_type in ("SAMPLE", "QUERY"):
-        return _result(observation)
+        return _result(observation, width)
     if action.action_type == "ANSWER":
         right = observation.result.startswith("Correct")
         return Text(f"{'✓' if right else '✗'} {observation.result}", style="bold green" if right else "bold red")
     return Text(observation.result)
 
 
-def _result(observation: SQLObservation) -> RenderableType:
+def _result(observation: SQLObservation, width: int) -> RenderableType:
     count = observation.result.rpartition("\n")[2]
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
-    for number, name in enumerate(observation.columns):
-        widest = max((len(str(row[number])) for row in observation.rows), default=0)
-        table.add_column(Text(name), overflow="fold", min_width=min(widest, _UNBROKEN))
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
+    for name, least in zip(observation.columns, _least_widths(observation, width), strict=True):
+        table.add_column(Text(name), overflow="fold", min_width=least)
     for row in observation.rows:
         table.add_row(*(_cell(cell) for cell in row))
     return Group(table, Text(count, style="dim"))
+
+
+def _least_widths(observation: SQLObservation, width: int) -> list[int]:
+    """Return widths at which short cells are not broken over lines, if there is room for that."""
+    columns = range(len(observation.columns))
+    widest = [max((len(str(row[number])) for row in observation.rows), default=1) for number in columns]
+    least = [min(cells, _UNBROKEN) for cells in widest]
+    return least if sum(least) + 2 * len(least) <= width else [1] * len(least)
 
 
 def _cell(cell: object) -> Text:

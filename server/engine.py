@@ -57,7 +57,7 @@ COSTLY_FUNCTIONS: Final = frozenset(
 
 _LIMITS: Final = {
     apsw.SQLITE_LIMIT_LENGTH: MAX_VALUE_BYTES,
-    apsw.SQLITE_LIMIT_SQL_LENGTH: MAX_SQL_BYTES,
+    apsw.SQLITE_LIMIT_SQL_LENGTH: 5 * MAX_SQL_BYTES,  # room for what _as_bytes adds
     apsw.SQLITE_LIMIT_COLUMN: 200,
     apsw.SQLITE_LIMIT_EXPR_DEPTH: 100,
     apsw.SQLITE_LIMIT_COMPOUND_SELECT: 32,
@@ -151,10 +151,7 @@ class Engine:
             ForbiddenError: this environment refuses it.
             LimitError: it ran past a limit; the message names it.
         """
-        if not sql.isascii():
-            _require_text(sql)
-        if len(sql) > MAX_SQL_BYTES:
-            raise LimitError(f"the statement is longer than {MAX_SQL_BYTES:,} bytes")
+        _require_text(sql)
         return self._connection(database).run(sql, limits or self.limits)
 
     async def run_async(self, database: Database, sql: str, limits: Limits | None = None) -> QueryResult:
@@ -173,12 +170,11 @@ class Engine:
             if cheap == limits:
                 raise stopped from None
         future = self._worker.submit(self.run, database, sql, limits)
-        try:
-            return await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(future)), self._queue_seconds)
-        except TimeoutError:
-            if future.cancel():
-                raise LimitError(f"the server is busy: no turn within {self._queue_seconds:g} s; try again") from None
-            return await asyncio.wrap_future(future)
+        turn = asyncio.wrap_future(future)
+        done, _ = await asyncio.wait({turn}, timeout=self._queue_seconds)
+        if not done and future.cancel():
+            raise LimitError(f"the server is busy: no turn within {self._queue_seconds:g} s; try again")
+        return await turn
 
     def inspect(self, database: Database, sql: str, *arguments: SQLValue) -> list[tuple[Any, ...]]:
         """Run a statement of our own on a database, without authorizer or budget, and return its rows."""
@@ -225,7 +221,10 @@ class _Meter:
         if self.vm_steps > self._limits.vm_steps:
             self.stopped = f"query stopped after {self._limits.vm_steps:,} steps of work"
         elif time.thread_time() > self._deadline:
-            self.stopped = f"query stopped after {self._limits.seconds:.1f} s"
+            seconds = self._limits.seconds
+            self.stopped = (
+                f"query stopped after {seconds:.1f} s" if seconds >= 0.1 else f"query stopped after {seconds} s"
+            )
         elif apsw.memory_used() > self._max_memory:
             self.stopped = f"query stopped: it needed more than {self._limits.memory // 2**20} MiB of memory"
         return bool(self.stopped)
@@ -262,15 +261,16 @@ class _Connection:
         try:
             with self._agent_faults(meter):
                 try:
-                    return self._execute(sql, limits, meter, _decoded)
+                    return self._execute(sql, limits, meter, _unchanged)
                 except UnicodeDecodeError:
-                    return self._execute(_as_bytes(sql, self._columns), limits, meter, _decoded_pairs)
+                    return self._execute(_as_bytes(self._statement, self._columns), limits, meter, _decoded)
         finally:
             self._apsw.set_progress_handler(None)
 
     def _execute(self, sql: str, limits: Limits, meter: _Meter, decode: Any) -> QueryResult:
         self._reads, self._costly, self._refusal = set(), 0, ""
         self._columns: tuple[str, ...] = ()
+        self._statement = ""
         self._apsw.limit(apsw.SQLITE_LIMIT_LENGTH, MAX_VALUE_BYTES)
         meter.set_interval(self.COARSE)
         self._apsw.set_progress_handler(meter, self.COARSE)
@@ -280,12 +280,14 @@ class _Connection:
             kept, total, complete = _fetch(decode(cursor.execute(sql, can_cache=False)), limits)
         finally:
             cursor.close(True)
-        columns = self._columns[::2] if decode is _decoded_pairs else self._columns
-        return QueryResult(columns, kept, total, complete, frozenset(self._reads), meter.vm_steps)
+        reads = frozenset(read for read in self._reads if read[1] or not _defines(sql, read[0]))
+        return QueryResult(self._columns, kept, total, complete, reads, meter.vm_steps)
 
     def _before_first_step(self, text: str, meter: _Meter, cursor: apsw.Cursor, sql: str, _bindings: Any) -> bool:
         """Look at the prepared statement: EXPLAIN and a second statement are unseen by the authorizer."""
         if not cursor.has_vdbe:
+            if self._columns:
+                return True  # a comment behind the statement
             raise StatementError("there is no statement; write one SELECT")
         if _REST.sub("", text[len(sql) :]) or self._columns:
             raise ForbiddenError("one statement at a time")
@@ -294,6 +296,7 @@ class _Connection:
         self._columns = tuple(name for name, *_ in cursor.get_description())
         if not self._columns:
             raise ForbiddenError(_READ_ONLY)
+        self._statement = sql
         if self._costly:
             meter.set_interval(self.FINE)
             self._apsw.set_progress_handler(meter, self.FINE)
@@ -335,6 +338,8 @@ class _Connection:
             yield
         except AgentError:
             raise
+        except UnicodeDecodeError:
+            raise StatementError("this text is not valid UTF-8; look at it with hex()") from None
         except apsw.AuthError:
             raise ForbiddenError(self._refusal or "this statement is not allowed") from None
         except apsw.ReadOnlyError:
@@ -385,7 +390,7 @@ def _fetch(rows: Iterable[tuple[SQLValue, ...]], limits: Limits) -> tuple[tuple[
         if total == limits.counted_rows:
             return tuple(kept), total, False
         total += 1
-        seen_bytes += sum(len(value) if isinstance(value, str | bytes) else 8 for value in row)
+        seen_bytes += sum(map(_size, row))
         keeping = keeping and total <= limits.rows and seen_bytes <= limits.row_bytes
         if keeping:
             kept.append(row)
@@ -394,31 +399,47 @@ def _fetch(rows: Iterable[tuple[SQLValue, ...]], limits: Limits) -> tuple[tuple[
     return tuple(kept), total, True
 
 
-def _decoded(rows: Iterable[tuple[SQLValue, ...]]) -> Iterable[tuple[SQLValue, ...]]:
+def _size(value: SQLValue) -> int:
+    if isinstance(value, str):
+        return len(value) if value.isascii() else len(value.encode("utf-8", "replace"))
+    return len(value) if isinstance(value, bytes) else 8
+
+
+def _unchanged(rows: Iterable[tuple[SQLValue, ...]]) -> Iterable[tuple[SQLValue, ...]]:
     return rows
 
 
-def _decoded_pairs(rows: Iterable[tuple[SQLValue, ...]]) -> Iterator[tuple[SQLValue, ...]]:
-    """Undo ``_as_bytes``: (type, value) pairs to values, invalid UTF-8 replaced by U+FFFD."""
+def _decoded(rows: Iterable[tuple[SQLValue, ...]]) -> Iterator[tuple[SQLValue, ...]]:
+    """Undo ``_as_bytes``, with U+FFFD in place of what is not UTF-8."""
     for row in rows:
-        yield tuple(
-            value.decode("utf-8", "replace") if kind == "text" and isinstance(value, bytes) else value
-            for kind, value in zip(row[::2], row[1::2], strict=True)
-        )
+        yield tuple(_decode(value) if isinstance(value, bytes) else value for value in row)
+
+
+def _decode(marked: bytes) -> SQLValue:
+    return marked[1:] if marked[:1] == b"b" else marked[1:].decode("utf-8", "replace")
 
 
 def _as_bytes(sql: str, columns: tuple[str, ...]) -> str:
-    """Wrap a statement so that its text arrives as bytes: the binding refuses invalid UTF-8."""
+    """Wrap a statement so that text and blobs arrive as bytes behind a mark: the binding refuses invalid UTF-8."""
     names = ", ".join(f"c{i}" for i in range(len(columns)))
-    pairs = ", ".join(
-        f'typeof(c{i}) AS "{column.replace(chr(34), chr(34) * 2)}", '
-        f"CASE typeof(c{i}) WHEN 'text' THEN CAST(c{i} AS BLOB) ELSE c{i} END"
+    marked = ", ".join(
+        f"CASE typeof(c{i}) WHEN 'text' THEN CAST('t' || c{i} AS BLOB) WHEN 'blob' THEN CAST('b' || c{i} AS BLOB) "
+        f'ELSE c{i} END AS "{column.replace(chr(34), chr(34) * 2)}"'
         for i, column in enumerate(columns)
     )
-    return f"WITH q({names}) AS ({sql.rstrip().rstrip(';')}\n) SELECT {pairs} FROM q"  # noqa: S608
+    return f'WITH "sql env bytes" ({names}) AS ({sql.rstrip().rstrip(";")}\n) SELECT {marked} FROM "sql env bytes"'  # noqa: S608
 
 
 _REST = re.compile(r"\s+|;|--[^\n]*|/\*.*?(\*/|$)", re.DOTALL)
+
+
+def _defines(sql: str, table: str) -> bool:
+    """Return whether a statement seems to define a common table expression of this name.
+
+    The authorizer cannot tell one of which only rows count from the table.
+    """
+    definition = rf"\b{re.escape(table)}\b[\"`\]']?\s*(?:\([^()]*\)\s*)?AS\s*(?:NOT\s+)?(?:MATERIALIZED\s*)?\("
+    return re.search(r"\bWITH\b", sql, re.IGNORECASE) is not None and bool(re.search(definition, sql, re.IGNORECASE))
 
 
 def _is_internal(name: str) -> bool:
@@ -426,11 +447,14 @@ def _is_internal(name: str) -> bool:
 
 
 def _require_text(sql: str) -> None:
+    """Refuse what the binding cannot carry and what is too long to parse."""
     try:
-        encoded = sql.encode()
+        size = len(sql) if sql.isascii() else len(sql.encode())
     except UnicodeEncodeError:
         raise StatementError("the statement is not valid Unicode text") from None
-    if len(encoded) > MAX_SQL_BYTES:
+    if "\0" in sql:
+        raise StatementError("the statement holds a NUL character")
+    if size > MAX_SQL_BYTES:
         raise LimitError(f"the statement is longer than {MAX_SQL_BYTES:,} bytes")
 
 

@@ -4,6 +4,7 @@ import hashlib
 from pathlib import Path
 
 import pytest
+
 from sql_env.server.databases import (
     CHECKSUMS,
     Database,

@@ -21,6 +21,7 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+
 from sql_env.server import engine as engine_module
 from sql_env.server.curation import make_database
 from sql_env.server.databases import Database, database_path
@@ -129,7 +130,6 @@ def test_reads(engine: Engine, small: Database, sql: str, reads: str) -> None:
     assert found.tables == {table for table, _ in expected}
 
 
-@pytest.mark.xfail(strict=True, reason="a CTE that takes a table's name counts as reading that table")
 def test_a_cte_with_a_tables_name_reads_nothing(engine: Engine, small: Database) -> None:
     assert engine.run(small, "WITH pet AS (SELECT 1) SELECT 3 FROM pet").reads == frozenset()
 
@@ -156,7 +156,6 @@ def test_one_statement(engine: Engine, small: Database, sql: str) -> None:
 
 
 @pytest.mark.parametrize("end", ["; -- done", ";\n/* done */", "; /* a */ ; -- b\n;", "; /* unclosed"])
-@pytest.mark.xfail(strict=True, reason="a comment after the semicolon is taken for an empty second statement")
 def test_a_comment_may_follow_the_semicolon(engine: Engine, small: Database, end: str) -> None:
     assert engine.run(small, "SELECT 1" + end).rows == ((1,),)
 
@@ -194,16 +193,15 @@ def test_refusals(engine: Engine, small: Database, sql: str, error: type[AgentEr
 
 
 @pytest.mark.parametrize("sql", ["\0SELECT 1", "SELECT 1\0", "SELECT 1\0; DROP TABLE pet"])
-@pytest.mark.xfail(strict=True, raises=ValueError, reason="NUL in a statement escapes as the binding's ValueError")
 def test_nul_in_a_statement_is_the_agents_fault(engine: Engine, small: Database, sql: str) -> None:
     with pytest.raises(AgentError):
         engine.run(small, sql)
 
 
 @pytest.mark.parametrize("query", [f"SELECT trim({BAD})", "SELECT replace(char(55296), 'a', 'b')"])
-@pytest.mark.xfail(strict=True, raises=UnicodeDecodeError, reason="invalid UTF-8 in a replaced function escapes")
-def test_replaced_functions_take_invalid_utf8(engine: Engine, small: Database, query: str) -> None:
-    assert "\ufffd" in engine.run(small, query).rows[0][0]
+def test_replaced_functions_name_invalid_utf8(engine: Engine, small: Database, query: str) -> None:
+    with pytest.raises(StatementError, match="UTF-8"):
+        engine.run(small, query)
 
 
 def test_column_names_are_sqlites(engine: Engine, small: Database) -> None:
@@ -239,15 +237,29 @@ def test_invalid_utf8_is_replaced(engine: Engine, small: Database, sql: str, row
         pytest.param("SELECT word FROM q ORDER BY word", [("b",), ("\ufffda",), ("\ufffdz",)], id="a table called q"),
         pytest.param(f"SELECT {','.join([BAD] * 101)}", [(GOOD,) * 101], id="101 columns"),
         pytest.param(f"SELECT {BAD}; -- x", [(GOOD,)], id="a comment after the semicolon"),
-        pytest.param(f"SELECT {BAD} /* x", [(GOOD,)], id="an unclosed comment"),
-        pytest.param(f"SELECT '{'y' * 4980}', {BAD}", [("y" * 4980, GOOD)], id="a long statement"),
     ],
 )
-@pytest.mark.xfail(strict=True, raises=AgentError, reason="the statement is wrapped in a CTE named q as text")
 def test_invalid_utf8_is_replaced_in_any_statement(
     engine: Engine, small: Database, sql: str, rows: list[tuple[Any, ...]]
 ) -> None:
     assert list(engine.run(small, sql).rows) == rows
+
+
+@pytest.mark.parametrize(
+    ("sql", "last"),
+    [
+        pytest.param(f"SELECT {BAD} /* x", GOOD, id="an unclosed comment"),
+        pytest.param(f"SELECT '{'y' * 4980}', {BAD}", GOOD, id="a long text"),
+    ],
+)
+@pytest.mark.xfail(strict=True, raises=AgentError, reason="the statement is wrapped in a CTE as it stands")
+def test_invalid_utf8_is_replaced_in_odd_statements(engine: Engine, small: Database, sql: str, last: str) -> None:
+    assert engine.run(small, sql).rows[0][-1] == last
+
+
+@pytest.mark.xfail(strict=True, reason="a comment between name and AS hides the definition")
+def test_a_cte_with_a_tables_name_behind_a_comment_reads_nothing(engine: Engine, small: Database) -> None:
+    assert engine.run(small, "WITH pet /**/ AS (SELECT 1) SELECT 3 FROM pet").reads == frozenset()
 
 
 # --- caps ------------------------------------------------------------------------------------------------
@@ -255,8 +267,10 @@ def test_invalid_utf8_is_replaced_in_any_statement(
 
 @pytest.mark.parametrize(
     ("n", "kept", "total", "complete"),
-    [(0, 0, 0, True), (4, 4, 4, True), (5, 5, 5, True), (6, 5, 6, True)]
-    + [(9, 5, 9, True), (10, 5, 10, True), (11, 5, 10, False), (5000, 5, 10, False)],
+    [
+        *((0, 0, 0, True), (4, 4, 4, True), (5, 5, 5, True), (6, 5, 6, True)),
+        *((9, 5, 9, True), (10, 5, 10, True), (11, 5, 10, False), (5000, 5, 10, False)),
+    ],
 )
 def test_row_caps(engine: Engine, toy: Database, n: int, kept: int, total: int, complete: bool) -> None:
     result = engine.run(toy, f"SELECT id FROM singer LIMIT {n}", Limits(rows=5, counted_rows=10))
@@ -276,7 +290,6 @@ def test_counting_ends_long_before_the_bytes_are_endless(engine: Engine, toy: Da
     assert result.total_rows <= 321
 
 
-@pytest.mark.xfail(strict=True, reason="the byte cap counts characters of text")
 def test_byte_cap_counts_utf8(engine: Engine, toy: Database) -> None:
     sql = "SELECT replace(substr(note, 1, 100), 'x', '日') FROM concert LIMIT 10"
     result = engine.run(toy, sql, Limits(rows=100, row_bytes=1000))
@@ -305,7 +318,6 @@ def test_a_stop_names_its_limit_and_value(engine: Engine, toy: Database, limits:
     assert str(error.value) == said
 
 
-@pytest.mark.xfail(strict=True, reason="the seconds are rounded to one digit, so 0.01 reads as 0.0")
 def test_a_small_limit_is_named_too(engine: Engine, toy: Database) -> None:
     with pytest.raises(LimitError, match=r"0\.01 s"):
         engine.run(toy, FOREVER, Limits(vm_steps=10**12, seconds=0.01))
@@ -488,14 +500,17 @@ async def test_a_statement_that_has_its_turn_is_not_refused(toy: Database) -> No
         assert await engine.run_async(toy, EXPENSIVE) == engine.run(toy, EXPENSIVE)
 
 
-@pytest.mark.xfail(strict=True, reason="the abandoned first future's exception is never retrieved, and logged")
 async def test_a_late_stop_leaves_nothing_for_the_log(toy: Database) -> None:
-    complaints: list[Any] = []
-    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: complaints.append(context))
+    complaints: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: complaints.append(context["message"]))
     with closing(Recording(queue_seconds=0.001)) as engine:
-        with pytest.raises(LimitError):
-            await engine.run_async(toy, FOREVER, Limits(vm_steps=2_000_000))
-        gc.collect()
+        stopped = await asyncio.gather(
+            engine.run_async(toy, FOREVER, Limits(vm_steps=5_000_000)), return_exceptions=True
+        )
+    assert [str(error) for error in stopped] == ["query stopped after 5,000,000 steps of work"]
+    del stopped
+    await asyncio.sleep(0)
+    gc.collect()
     assert complaints == []
 
 
@@ -554,7 +569,9 @@ def test_descriptors_and_connections_do_not_grow(engine: Engine, thirty: list[Da
     before = held()
     for _ in range(25):
         round_trip()
-    assert held() == before
+    after = held()
+    assert after[0] <= before[0]
+    assert after[1] <= before[1]
 
 
 def test_connections_of_a_thread_are_bounded(
@@ -572,7 +589,7 @@ def test_connections_of_a_thread_are_bounded(
 def test_a_file_that_is_no_database_is_the_datas_fault(engine: Engine, tmp_path: Path) -> None:
     (tmp_path / "text.sqlite").write_text("no database " * 100)
     for name in ("text.sqlite", "missing.sqlite"):
-        with pytest.raises(DataError, match=name):
+        with pytest.raises(DataError, match=re.escape(name)):
             engine.run(Database("bad", tmp_path / name), "SELECT 1")
     assert not (tmp_path / "missing.sqlite").exists()
 
@@ -587,17 +604,16 @@ def test_the_file_and_its_folder_stay_as_they_are(engine: Engine, small: Databas
 
 # --- any text --------------------------------------------------------------------------------------------
 
-FRAGMENTS = (
-    """SELECT SELECT SELECT FROM FROM WHERE GROUP BY ORDER BY HAVING LIMIT OFFSET DISTINCT AS ON JOIN LEFT NATURAL
-    UNION ALL EXCEPT INTERSECT WITH RECURSIVE VALUES IN EXISTS NOT AND OR IS NULL LIKE GLOB BETWEEN CASE WHEN THEN
-    ELSE END CAST COLLATE NOCASE OVER PARTITION ROWS UNBOUNDED PRECEDING FILTER ESCAPE INSERT INTO UPDATE SET DELETE
-    CREATE TABLE TEMP DROP PRAGMA ATTACH EXPLAIN VACUUM BEGIN RETURNING RAISE INDEXED MATERIALIZED CURRENT_TIMESTAMP
-    singer singer concert id name country age cid sid yr note s.name main. sqlite_master json_each rowid a b r n
+FRAGMENTS = """SELECT SELECT SELECT FROM FROM WHERE GROUP BY ORDER BY HAVING LIMIT OFFSET DISTINCT AS ON JOIN LEFT
+    NATURAL UNION ALL EXCEPT INTERSECT WITH RECURSIVE VALUES IN EXISTS NOT AND OR IS NULL LIKE GLOB BETWEEN CASE
+    WHEN THEN ELSE END CAST COLLATE NOCASE OVER PARTITION ROWS UNBOUNDED PRECEDING FILTER ESCAPE INSERT INTO UPDATE SET
+    DELETE CREATE TABLE TEMP DROP PRAGMA ATTACH EXPLAIN VACUUM BEGIN RETURNING RAISE INDEXED MATERIALIZED
+    CURRENT_TIMESTAMP singer singer concert id name
+    country age cid sid yr note s.name main. sqlite_master json_each rowid a b r n
     count( max( sum( group_concat( substr( replace( instr( trim( date( strftime( hex( char( json_extract( median(
     abs( round( nth_value( random( printf( ( ( ( ) ) ) ) , , , * * + - / % || < = == <> ~ << & | . ; -- /* */ -> ->>
     0 1 2 -1 3.5 1e3 9e999 9223372036854775807 0x1F '' 'x' 'now' '%a%' "name" "nope" [age] `id` x'00ff' x' ' " ?1 :p
-    @v $d # ! \\ \n \t é \u2028""".split(" ")
-)
+    @v $d # ! \\ \n \t \0 é \u2028""".split(" ")
 
 
 @hypothesis_settings(max_examples=1200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -606,21 +622,22 @@ def test_sql_like_text_gives_rows_or_an_agents_error(engine: Engine, toy: Databa
     check_any(engine, toy, sql)
 
 
+EXPRESSIONS = """name; id + age; count(*); max(note); substr(name, 2, age); replace(name, 'n', country); trim(note);
+    instr(note, id); abs(age); date(yr); hex(note); char(age); json_extract(name, '$'); sum(id) OVER (ORDER BY id);
+    median(age); CAST(x'ff' AS TEXT); 9e999; x'00'; name || note; (SELECT 1); nth_value(id, 0) OVER (); round(age, age);
+    group_concat(id); trim(CAST(x'ff' AS TEXT)); replace(char(55296), 'a', 'b'); strftime(name, age)""".split(";")
 SELECTS = st.builds(
     "SELECT {} FROM {} {} {}".format,
-    st.lists(
-        st.sampled_from(
-            "name id+age count(*) max(note) substr(name,2,age) replace(name,'n',country) trim(name,'n') instr(note,id) "
-            "abs(age) date(yr) hex(note) char(age) json_extract(name,'$') sum(id)OVER(ORDER_BY_id) median(age) "
-            "CAST(x'ff'AS_TEXT) 9e999 x'00' name||note (SELECT_1) nth_value(id,0)OVER() round(age,age) group_concat(id)"
-            .replace("_BY_", " BY ").split()
-        ).map(lambda text: text.replace("_TEXT", " TEXT").replace("SELECT_1", "SELECT 1")),
-        min_size=1,
-        max_size=4,
-    ).map(", ".join),
-    st.sampled_from(["singer", "concert", "singer, concert", "singer JOIN concert ON sid = id", "(SELECT * FROM singer)"]),
-    st.sampled_from(["", "WHERE age > 60", "WHERE name LIKE '%9_'", "WHERE id IN (SELECT sid FROM concert)", "WHERE 0"]),
-    st.sampled_from(["", "LIMIT 3", "GROUP BY 1", "ORDER BY 1 DESC", "GROUP BY 1 HAVING count(*) > 1", "UNION SELECT 1"]),
+    st.lists(st.sampled_from(EXPRESSIONS), min_size=1, max_size=4).map(", ".join),
+    st.sampled_from(
+        ["singer", "concert", "singer, concert", "singer JOIN concert ON sid = id", "(SELECT * FROM singer)"]
+    ),
+    st.sampled_from(
+        ["", "WHERE age > 60", "WHERE name LIKE '%9_'", "WHERE id IN (SELECT sid FROM concert)", "WHERE 0"]
+    ),
+    st.sampled_from(
+        ["", "LIMIT 3", "GROUP BY 1", "ORDER BY 1 DESC", "GROUP BY 1 HAVING count(*) > 1", "UNION SELECT 1"]
+    ),
 )
 
 
@@ -631,17 +648,16 @@ def test_statements_give_rows_or_an_agents_error(engine: Engine, toy: Database, 
 
 
 @hypothesis_settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(sql=st.text(st.characters(exclude_characters="\0"), max_size=60))
+@given(sql=st.text(max_size=60))
 def test_any_text_gives_rows_or_an_agents_error(engine: Engine, toy: Database, sql: str) -> None:
     check_any(engine, toy, sql)
 
 
 def check_any(engine: Engine, toy: Database, sql: str) -> None:
-    try:
-        result = engine.run(toy, sql, Limits(vm_steps=50_000, seconds=1.0))
-    except AgentError as error:
-        assert not LEAK.search(str(error).replace(sql, "")) or LEAK.search(sql), (sql, str(error))
+    found = outcome(engine, toy, sql, Limits(vm_steps=50_000, seconds=1.0))
+    if isinstance(found, QueryResult):
+        assert all(len(row) == len(found.columns) for row in found.rows)
+        assert len(found.rows) <= min(20, found.total_rows)
+        assert found.tables <= {"singer", "concert"}
     else:
-        assert all(len(row) == len(result.columns) for row in result.rows)
-        assert len(result.rows) <= min(20, result.total_rows)
-        assert result.tables <= {"singer", "concert"}
+        assert LEAK.search(sql) or not LEAK.search(found[1])

@@ -6,6 +6,7 @@ import apsw
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+
 from sql_env.server import functions
 
 MAX_BYTES = 1000

@@ -4,6 +4,7 @@ import dataclasses
 from pathlib import Path
 
 import pytest
+
 from sql_env.server.errors import DataError
 from sql_env.server.settings import PACKAGED_DATA, Settings, variable
 
@@ -85,7 +86,7 @@ def test_nan_is_refused(name: str) -> None:
 
 
 def test_integers_have_no_fraction() -> None:
-    with pytest.raises(DataError, match="SQL_ENV_MAX_STEPS='15.5': expected int"):
+    with pytest.raises(DataError, match=r"SQL_ENV_MAX_STEPS='15\.5': expected int"):
         Settings.from_environ({"SQL_ENV_MAX_STEPS": "15.5"})
 
 
