@@ -22,12 +22,12 @@ import apsw
 import sqlglot
 from sqlglot import exp
 
-from sql_env.server.databases import Database, database_path, write_checksums
-from sql_env.server.engine import Engine, Limits, QueryResult
+from sql_env.server.databases import Database, SQLValue, database_path, write_checksums
+from sql_env.server.engine import Engine
 from sql_env.server.errors import AgentError, DataError
 from sql_env.server.formatting import show_result
-from sql_env.server.functions import SQLValue
 from sql_env.server.questions import Question, gold_answer
+from sql_env.server.sandbox import Limits, QueryResult
 from sql_env.server.schema import quoted
 from sql_env.server.settings import Settings
 from sql_env.server.verifier import Gold, Reason, grade

@@ -8,10 +8,14 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from sql_env.server.errors import DataError
 
 CHECKSUMS = "questions/SHA256SUMS"
+
+SQLValue: TypeAlias = None | int | float | str | bytes
+"""What one cell of an SQLite database can hold."""
 
 
 @dataclass(frozen=True)

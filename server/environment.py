@@ -19,12 +19,13 @@ from openenv.core.env_server.types import EnvironmentMetadata
 
 from sql_env.models import ACTION_TYPES, SQLAction, SQLObservation, SQLState
 from sql_env.server.databases import Database
-from sql_env.server.engine import Engine, Limits, QueryResult
+from sql_env.server.engine import Engine
 from sql_env.server.episode import Episode
 from sql_env.server.errors import ActionError, AgentError, TaskError
 from sql_env.server.formatting import Shown, quoted_if_needed, show_known, show_result, show_table
 from sql_env.server.questions import ANY_SPLIT, Question, QuestionSet, draw, load_all
 from sql_env.server.rubrics import OutcomeRubric, RewardConfig
+from sql_env.server.sandbox import Limits, QueryResult
 from sql_env.server.schema import Schema, Table, nearest, quoted, read_schema, unquoted
 from sql_env.server.settings import Settings
 

@@ -8,8 +8,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from sql_env.server.engine import QueryResult
 from sql_env.server.questions import Question
+from sql_env.server.sandbox import QueryResult
 from sql_env.server.verifier import Gold, Reason, grade
 
 HISTORY_CHARS = 200

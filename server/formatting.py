@@ -15,8 +15,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from sql_env.server.engine import QueryResult
-from sql_env.server.functions import SQLValue
+from sql_env.server.databases import SQLValue
+from sql_env.server.sandbox import QueryResult
 from sql_env.server.schema import Schema, Table, quoted
 
 JSONValue: TypeAlias = None | int | float | str

@@ -12,9 +12,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from sql_env.server.databases import CHECKSUMS, Database, Databases, verify
+from sql_env.server.databases import CHECKSUMS, Database, Databases, SQLValue, verify
 from sql_env.server.errors import DataError, TaskError
-from sql_env.server.functions import SQLValue
 from sql_env.server.settings import PACKAGED_DATA, Settings
 
 ANY_SPLIT = "all"

@@ -20,7 +20,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any, TypeAlias
 
-from sql_env.server.functions import SQLValue
+from sql_env.server.databases import SQLValue
 
 RELATIVE_TOLERANCE = 1e-6
 """For REAL cells: results are shown in full, so this forgives rounding in the last digits only."""

@@ -12,8 +12,9 @@ import hostile_sql
 
 from sql_env.agent.local_server import local_server
 from sql_env.server.databases import Database
-from sql_env.server.engine import Engine, Limits
+from sql_env.server.engine import Engine
 from sql_env.server.environment import Resources
+from sql_env.server.sandbox import Limits
 from sql_env.server.settings import Settings
 
 SHARED_SPIDER = hostile_sql.SHARED / "spider" / "spider_data"

@@ -21,6 +21,28 @@ def _with_x(length: int, body: str) -> str:
     return f"WITH a(s) AS MATERIALIZED (SELECT {_x(length)}) {body}"
 
 
+def _killer_of_quicksort(n: int) -> str:
+    """Values on which SQLite's median-of-three quicksort takes quadratic time, n a power of two."""
+    return (
+        f"WITH RECURSIVE r(j) AS (SELECT 0 UNION ALL SELECT j+1 FROM r LIMIT {n}), "
+        "k(j,p) AS (SELECT j,(j+1)&-(j+1) FROM r), "
+        f"w(v) AS (SELECT CASE WHEN j={n}-1 THEN 2 WHEN j>={n}/2 THEN 2*(j-{n}/2)+1 WHEN j=0 THEN 0 "
+        f"ELSE {n}-{n}/p+2+2*(((j+1)/p-1)/2) END FROM k) SELECT median(v) FROM w"
+    )
+
+
+def _doubled(expression: str, times: int, source: str) -> str:
+    """Common table expressions that SQLite flattens into one expression of 2^times copies."""
+    steps = ", ".join(f"c{i} AS (SELECT x+x x FROM c{i - 1})" for i in range(1, times + 1))
+    return f"c0 AS (SELECT {expression} x FROM {source}), {steps} SELECT x FROM c{times}"
+
+
+def _joined(n: int, clause: str) -> str:
+    tables = ",".join(f"singer a{i}" for i in range(n))
+    equal = " AND ".join(f"a{i}.id=a{i - 1}.id" for i in range(1, n))
+    return f"SELECT 1 FROM {tables} WHERE {equal} {clause} " + ",".join(f"a{i}.id" for i in range(n))
+
+
 OURS: dict[str, str] = {
     # resource: work that one opcode does, or that a straight line of opcodes does between two checks
     "count_forever": "WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n+1 FROM r) SELECT count(*) FROM r",
@@ -82,6 +104,30 @@ OURS: dict[str, str] = {
     "parentheses": "SELECT " + "(" * 900 + "1" + ")" * 900,
     "nested_subqueries": "SELECT * FROM (" * 60 + "SELECT 1" + ")" * 60,
     "values": "VALUES " + ",".join(["(1)"] * 2400),
+    "unhex_quadratic": _with_x(65536, "SELECT unhex(s, replace(s,'x','y')||'x') FROM a"),
+    "unhex_nested": "SELECT length(unhex(" + "hex(" * 12 + "'x'" + ")" * 12 + ", 'y'))",
+    "median_killer": _killer_of_quicksort(2**18),
+    "plan_order_by": _joined(63, "ORDER BY"),
+    "plan_group_by": _joined(63, "GROUP BY"),
+    "plan_subqueries": "SELECT " + ",".join(f"({_joined(12, 'GROUP BY')} LIMIT 1)" for _ in range(14)),
+    "double_expression": "WITH " + _doubled("id", 21, "singer"),
+    "double_nested": "SELECT x+x x FROM (" * 20 + "SELECT id x FROM singer" + ")" * 20,
+    "double_glob": _with_x(65536, "").rstrip() + ", " + _doubled("s GLOB '*" + "[a-z]" * 24 + "y'", 11, "a"),
+    "double_ltrim": _with_x(65536, "").rstrip() + ", " + _doubled("length(ltrim(s,'x'))", 11, "a"),
+    "ltrim_loop": _with_x(32768, "SELECT sum(length(ltrim(s,'x'))) FROM a, concert, concert b"),
+    "sort_nocase": "SELECT 1 FROM concert a, singer b WHERE b.id<6 ORDER BY "
+    + ",".join(f"substr(a.note,{i},1) COLLATE NOCASE" for i in range(1, 31))
+    + ", b.id",
+    "sort_nulls": "WITH r AS (SELECT a.cid n FROM concert a, singer b WHERE b.id<8) SELECT n FROM r LEFT JOIN (SELECT "
+    + ",".join(f"name n{i}" for i in range(100))
+    + " FROM singer WHERE id=-5) ORDER BY "
+    + ",".join(f"n{i}" for i in range(100))
+    + ",n",
+    "wide_unicode": "WITH a(s) AS MATERIALIZED (SELECT "
+    + _x(65536)
+    + "||char(128512)), b AS (SELECT "
+    + ",".join(f"s||{i} c{i}" for i in range(20))
+    + " FROM a) SELECT * FROM b c,b d,b e,b f,b g,b h,b i,b j,b k,b l",
     # write
     "insert": "INSERT INTO singer VALUES (9999,'x','x',1)",
     "update": "UPDATE singer SET age = 0",

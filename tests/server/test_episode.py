@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from sql_env.server.engine import QueryResult
 from sql_env.server.episode import HISTORY_CHARS, Episode, evidence
 from sql_env.server.questions import Question
+from sql_env.server.sandbox import QueryResult
 from sql_env.server.verifier import Reason
 
 QUESTION = Question(

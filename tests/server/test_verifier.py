@@ -12,9 +12,9 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from sql_env.server.engine import QueryResult
 from sql_env.server.formatting import show_result
 from sql_env.server.questions import QuestionSet, gold_answer, load
+from sql_env.server.sandbox import QueryResult
 from sql_env.server.settings import PACKAGED_DATA
 from sql_env.server.verifier import Gold, Reason, grade
 
