@@ -41,6 +41,7 @@ def build_app(settings: Settings) -> FastAPI:
     app.state.resources = resources
     app.add_exception_handler(TaskError, _task_error)
     app.router.on_startup.append(partial(_announce, resources))
+    app.router.on_startup.append(resources.engine.start)
     app.router.on_shutdown.append(resources.close)
     return app
 

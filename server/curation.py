@@ -7,10 +7,11 @@ which rows happen to be stored, and those whose par exceeds the step budget. Eve
 """
 
 import hashlib
+import itertools
 import json
 import random
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -33,7 +34,7 @@ from sql_env.server.settings import Settings
 from sql_env.server.verifier import Gold, Reason, grade
 
 SHUFFLES = 3
-"""Row-shuffled copies on which a gold has to give the same result."""
+"""Row-shuffled copies, besides a reversed one, on which a gold has to give the same result."""
 
 TEST_SHARE = 0.3
 """Share of the databases that are held out as ``test``, unless the source has its own border."""
@@ -111,9 +112,9 @@ def curate(folder: Path, drafts: Sequence[Draft], settings: Settings) -> Audit:
             if not path.is_file():
                 raise DataError(f"{path} is missing; {len(group)} questions need it")
             with TemporaryDirectory() as scratch:
-                shuffled = [_shuffled_copy(path, Path(scratch), seed) for seed in range(SHUFFLES)]
+                copies = _reordered_copies(path, Path(scratch))
                 for draft in group:
-                    outcome = _examine(engine, Database(db_id, path), shuffled, draft, settings)
+                    outcome = _examine(engine, Database(db_id, path), copies, draft, settings)
                     if isinstance(outcome, Exclusion):
                         excluded[draft.question_id] = outcome
                     else:
@@ -126,7 +127,7 @@ def curate(folder: Path, drafts: Sequence[Draft], settings: Settings) -> Audit:
 
 
 def _examine(
-    engine: Engine, database: Database, shuffled: Sequence[Database], draft: Draft, settings: Settings
+    engine: Engine, database: Database, copies: Sequence[Database], draft: Draft, settings: Settings
 ) -> Question | Exclusion:
     try:
         result = engine.run(database, draft.gold_sql)
@@ -138,7 +139,7 @@ def _examine(
     par = len(result.tables) + 2
     if flaw := _flaw(result, gold, tree, par, settings):
         return flaw
-    if not all(_same_result(engine, copy, draft.gold_sql, result, ordered) for copy in shuffled):
+    if not all(_same_result(engine, copy, draft.gold_sql, result, ordered) for copy in copies):
         return Exclusion.TIED
     return Question(
         question_id=draft.question_id,
@@ -164,7 +165,7 @@ def _flaw(result: QueryResult, gold: Gold, tree: exp.Expr, par: int, settings: S
         return Exclusion.EMPTY
     if all(cell is None for cell in cells):
         return Exclusion.ALL_NULL
-    if len(result.rows) == 1 and not any(cells) and tree.find(exp.Count):
+    if len(result.rows) == 1 and not any(cells) and _counts(tree):
         return Exclusion.EMPTY_SELECTION
     if not result.complete or show_result(result, settings.result_rows, settings.result_chars).truncated:
         return Exclusion.OVERSIZED
@@ -173,6 +174,12 @@ def _flaw(result: QueryResult, gold: Gold, tree: exp.Expr, par: int, settings: S
     if grade(gold_answer(gold.rows), gold, settings.answer_chars) is not Reason.CORRECT:
         return Exclusion.UNGRADABLE
     return None
+
+
+def _counts(tree: exp.Expr) -> bool:
+    """Return whether a statement uses an aggregate that is 0 over nothing."""
+    totals = (node for node in tree.find_all(exp.Anonymous) if node.name.lower() == "total")
+    return tree.find(exp.Count) is not None or any(totals)
 
 
 def answer_type(gold: Gold) -> str:
@@ -226,11 +233,11 @@ def hardness(tree: exp.Expr) -> str:
     """Classify a statement as Spider does: easy, medium, hard or extra.
 
     The rules are those of Spider's official evaluation (Yu et al. 2018): three counts over the statement's
-    outermost SELECT decide; a set operation counts as one nested statement.
+    outermost SELECT decide; set operations count as one nested statement. Its quirks are kept, so that figures can be
+    compared: a negated condition counts as an aggregate, an aggregate in HAVING does not, a connective there does.
     """
-    nested = 0
+    nested = int(isinstance(tree, exp.SetOperation))
     while isinstance(tree, exp.SetOperation):
-        nested += 1
         tree = tree.this
     select = tree.find(exp.Select) if not isinstance(tree, exp.Select) else tree
     if select is None:
@@ -258,7 +265,9 @@ def _clauses(select: exp.Select) -> list[exp.Expr]:
 
 
 def _nested(select: exp.Select) -> list[exp.Expr]:
-    return [s for clause in _clauses(select) for s in clause.find_all(exp.Select) if s.parent_select is select]
+    """Statements nested in the conditions of this SELECT, a set operation counted once, by its first part."""
+    found = [s for clause in _clauses(select) for s in clause.find_all(exp.Select) if s.parent_select is select]
+    return [s for s in found if not (isinstance(s.parent, exp.SetOperation) and s.parent.expression is s)]
 
 
 def _own(select: exp.Select, clause: exp.Expr, *kinds: Any) -> list[exp.Expr]:
@@ -273,10 +282,11 @@ def _components(select: exp.Select) -> int:
 
 
 def _others(select: exp.Select) -> int:
-    parts = [*select.expressions, select.args.get("where"), select.args.get("having")]
-    parts += [select.args.get("group"), select.args.get("order")]
-    aggregates = sum(len(_own(select, part, exp.AggFunc)) for part in parts if part is not None)
-    where, group = select.args.get("where"), select.args.get("group")
+    where, having, group, order = (select.args.get(part) for part in ("where", "having", "group", "order"))
+    aggregates = sum(bool(_own(select, item, exp.AggFunc)) for item in select.expressions)
+    aggregates += sum(len(_own(select, part, exp.AggFunc)) for part in (group, order) if part)
+    aggregates += sum(len(_own(select, part, exp.Not)) for part in (where, having) if part)
+    aggregates += len(_own(select, having, exp.And, exp.Or)) if having else 0
     conditions = len(_own(select, where, exp.And, exp.Or)) + 1 if where else 0
     keys = len(group.expressions) if group else 0
     return (aggregates > 1) + (len(select.expressions) > 1) + (conditions > 1) + (keys > 1)
@@ -285,36 +295,40 @@ def _others(select: exp.Select) -> int:
 # --- row order -------------------------------------------------------------------------------------------
 
 
-def _shuffled_copy(path: Path, scratch: Path, seed: int) -> Database:
-    """Copy a database with its rows in another order and without keys and indices that could restore it."""
-    copy = scratch / f"{seed}.sqlite"
-    rng = random.Random(seed)
-    source, target = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY), apsw.Connection(str(copy))
-    with closing(source), closing(target), target:
-        found = source.execute(
-            "SELECT name, type, sql FROM sqlite_schema WHERE type IN ('table', 'view') "
+def _reordered_copies(path: Path, scratch: Path) -> list[Database]:
+    """Copy a database with its rows in other orders: one reversed, which exchanges any two, the others shuffled."""
+    orders = [itertools.count(0, -1).__next__, *(random.Random(seed).random for seed in range(SHUFFLES))]
+    return [_reordered_copy(path, scratch / f"{n}.sqlite", order) for n, order in enumerate(orders)]
+
+
+def _reordered_copy(path: Path, copy: Path, order: Callable[..., float]) -> Database:
+    """Copy a database without keys and indices that could restore its rows' order."""
+    with closing(apsw.Connection(str(copy))) as target:
+        target.create_scalar_function("copy_order", order, 0)
+        target.execute("ATTACH ? AS original", (str(path),))
+        found = target.execute(
+            "SELECT name, type, sql FROM original.sqlite_schema WHERE type IN ('table', 'view') "
             "AND name NOT LIKE 'sqlite!_%' ESCAPE '!' ORDER BY type, name"
         )
-        for name, kind, sql in list(found):
-            if kind == "view":
-                target.execute(sql)
-            else:
-                _copy_shuffled(source, target, name, rng)
-    return Database(f"{path.stem}#{seed}", copy)
+        with target:
+            for name, kind, sql in list(found):
+                if kind == "view":
+                    target.execute(sql)
+                else:
+                    _copy_reordered(target, name)
+    return Database(copy.stem, copy)
 
 
-def _copy_shuffled(source: apsw.Connection, target: apsw.Connection, table: str, rng: random.Random) -> None:
-    names = [name for (name,) in source.execute("SELECT name FROM pragma_table_xinfo(?) WHERE hidden <> 1", (table,))]
+def _copy_reordered(target: apsw.Connection, table: str) -> None:
+    listed = "SELECT name FROM pragma_table_xinfo(?, 'original') WHERE hidden <> 1"
+    names = [name for (name,) in target.execute(listed, (table,))]
     columns = []
     for name in names:
-        kind, collation, *_ = source.column_metadata(None, table, name)
+        kind, collation, *_ = target.column_metadata("original", table, name)
         columns.append(f"{quoted(name)} {quoted(kind) if kind else ''} COLLATE {quoted(collation)}")
-    target.execute(f"CREATE TABLE {quoted(table)} ({', '.join(columns)})")
-    selected = ", ".join(map(quoted, names))
-    rows = list(source.execute(f"SELECT {selected} FROM {quoted(table)}"))  # noqa: S608 — quoted, ours
-    rng.shuffle(rows)
-    marks = ", ".join("?" * len(names))
-    target.executemany(f"INSERT INTO {quoted(table)} VALUES ({marks})", rows)  # noqa: S608 — quoted, ours
+    target.execute(f"CREATE TABLE main.{quoted(table)} ({', '.join(columns)})")
+    rows = f"SELECT {', '.join(map(quoted, names))} FROM original.{quoted(table)} ORDER BY copy_order()"  # noqa: S608
+    target.execute(f"INSERT INTO main.{quoted(table)} {rows}")
 
 
 def _same_result(engine: Engine, copy: Database, sql: str, result: QueryResult, ordered: bool) -> bool:
@@ -346,7 +360,9 @@ def read_drafts(files: Iterable[Path], source: str) -> list[Draft]:
 
 
 def _read_lines(file: Path) -> Iterator[dict[str, str]]:
-    for number, line in enumerate(file.read_text("utf-8").splitlines(), 1):
+    for number, line in enumerate(file.read_text("utf-8").split("\n"), 1):
+        if not line.strip():
+            continue
         try:
             item = json.loads(line)
             missing = {"db_id", "question", "gold_sql"} - item.keys()

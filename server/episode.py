@@ -104,5 +104,13 @@ def evidence(episode: Episode) -> float:
     return f1 / 2 if f1 > 0.5 else 0.0
 
 
-def _cells(rows: tuple[tuple[Any, ...], ...]) -> "Counter[Any]":
-    return Counter(f"{cell:.6g}" if isinstance(cell, float) else cell for row in rows for cell in row)
+def _cells(rows: tuple[tuple[Any, ...], ...]) -> "Counter[tuple[str, Any]]":
+    return Counter(_key(cell) for row in rows for cell in row)
+
+
+def _key(cell: Any) -> tuple[str, Any]:
+    """Return what makes cells count as equal: numbers by value, to six digits if they have a fraction."""
+    if not isinstance(cell, int | float):
+        return type(cell).__name__, cell
+    whole = isinstance(cell, int) or cell.is_integer()
+    return "number", int(cell) if whole else f"{cell:.6g}"

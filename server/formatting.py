@@ -8,11 +8,13 @@ As data, what JSON has no form for is a string: a blob is ``x'00ff'`` (cut after
 ``Infinity`` and ``-Infinity``, an integer beyond 2^53 is its digits. Invalid UTF-8 arrives with U+FFFD in place.
 """
 
+import itertools
 import json
 import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeAlias
 
 from sql_env.server.databases import SQLValue
@@ -24,7 +26,8 @@ JSONValue: TypeAlias = None | int | float | str
 _BLOB_BYTES = 64
 _CELL_CHARS = 300
 _AMBIGUOUS = re.compile(
-    r"""^$ | ^\s | \s$ | [\x00-\x1f\x7f|"] | ^(null|none)$ | ^[-+]?(\d|\.\d|inf|nan)[\d.e+-]*(inity)?$ | ^x'""",
+    r"""^$ | ^\s | \s$ | [\x00-\x1f\x7f\x85\u2028\u2029|"] | ^x' | ^(null|none)$
+        | ^[-+]?(\d|\.\d|inf|nan)[\d.e+-]*(inity)?$""",
     re.IGNORECASE | re.VERBOSE,
 )
 
@@ -50,21 +53,22 @@ class Shown:
 
 def show_result(result: QueryResult, max_rows: int, max_chars: int) -> Shown:
     """Write a result as text of at most ``max_chars`` characters and ``max_rows`` rows."""
-    header = _clip(" | ".join(_cell(name) for name in result.columns), max_chars // 2)
-    lines, rows, budget = [header], [], max_chars - len(header) - 80
-    clipped = False
+    header = " | ".join(_cell(name) for name in result.columns)
+    cut = len(header) > max_chars // 2 or not all(map(_is_whole, result.columns))
+    lines, rows = [_clip(header, max_chars // 2)], []
+    budget = max_chars - len(lines[0]) - 80
     for values in result.rows[:max_rows]:
-        cells = [_cell(value) for value in values]
-        clipped = clipped or any(len(cell) > _CELL_CHARS for cell in cells)
-        line = " | ".join(_clip(cell, _CELL_CHARS) for cell in cells)
+        line = " | ".join(map(_cell, values))
         budget -= len(line) + 1
         if budget < 0:
             break
+        cut = cut or not all(map(_is_whole, values))
         lines.append(line)
         rows.append([json_value(value) for value in values])
     missing = not result.complete or len(rows) < result.total_rows
     lines.append(_count_line(len(rows), result))
-    return Shown("\n".join(lines), [*map(_name, result.columns)], rows, result.total_rows, missing or clipped)
+    columns = [_clip(name, _CELL_CHARS) for name in result.columns]
+    return Shown("\n".join(lines), columns, rows, result.total_rows, missing or cut)
 
 
 def json_value(value: SQLValue) -> JSONValue:
@@ -106,6 +110,7 @@ def show_known(schema: Schema, described: Sequence[Table]) -> str:
     return "\n".join(lines)
 
 
+@lru_cache(maxsize=4096)
 def quoted_if_needed(name: str) -> str:
     """Return a name as it has to be written in SQL."""
     plain = re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII) and name.upper() not in _RESERVED
@@ -124,23 +129,34 @@ def _names(names: Sequence[str]) -> str:
     return ", ".join(map(quoted_if_needed, names))
 
 
-def _name(name: str) -> str:
-    return _clip(name, _CELL_CHARS)
-
-
 def _cell(value: SQLValue) -> str:
     if value is None:
         return "NULL"
     if isinstance(value, str):
-        value = value if len(value) <= 2 * _CELL_CHARS else value[: 2 * _CELL_CHARS]
-        return json.dumps(value, ensure_ascii=False) if _AMBIGUOUS.search(value) else value
+        text = _clip(value, _CELL_CHARS)
+        return json_text(text) if _AMBIGUOUS.search(text) else text
     if isinstance(value, bytes):
         return _blob(value)
     return repr(value) if math.isfinite(value) else str(json_value(value))
 
 
+def json_text(text: str) -> str:
+    """Return text as a JSON string on one line, whatever counts as a line break."""
+    return json.dumps(text, ensure_ascii=False).translate(_LINE_BREAKS)
+
+
+_LINE_BREAKS = {code: f"\\u{code:04x}" for code in (0x7F, 0x85, 0x2028, 0x2029)}
+
+
+def _is_whole(value: SQLValue) -> bool:
+    """Return whether a cell is shown uncut."""
+    if isinstance(value, bytes):
+        return len(value) <= _BLOB_BYTES
+    return not isinstance(value, str) or len(value) <= _CELL_CHARS
+
+
 def _blob(value: bytes) -> str:
-    more = "…" if len(value) > _BLOB_BYTES else ""
+    more = "" if _is_whole(value) else "…"
     return f"x'{value[:_BLOB_BYTES].hex()}{more}'"
 
 
@@ -152,8 +168,9 @@ def _clip_lines(lines: list[str], max_chars: int) -> str:
     text = "\n".join(lines)
     if len(text) <= max_chars:
         return text
-    kept = text[: max_chars - 40].rpartition("\n")[0].split("\n")
-    return "\n".join([*kept, f"  … {len(lines) - len(kept)} more lines"])
+    sizes = itertools.accumulate(len(line) + 1 for line in lines)
+    kept = sum(size <= max_chars - 40 for size in sizes)
+    return "\n".join([*lines[:kept], f"  … {len(lines) - kept} more lines"])
 
 
 def _count_line(shown: int, result: QueryResult) -> str:

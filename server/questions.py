@@ -178,8 +178,8 @@ def load(name: str, folder: Path) -> QuestionSet:
             command that mends it.
     """
     names = verify(folder, remedy(name, folder))
-    files = [name for name in names if name.startswith("questions/") and name.endswith(".jsonl")]
-    questions = [question for file in files for question in _read(folder / file)]
+    files = [file for file in names if file.startswith("questions/") and file.endswith(".jsonl")]
+    questions = [question for file in files for question in _read(folder / file, remedy(name, folder))]
     if not questions:
         raise DataError(f"{folder / CHECKSUMS} lists no question; run: {remedy(name, folder)}")
     listed = {Path(name).stem for name in names if name.startswith("databases/")}
@@ -196,13 +196,17 @@ def remedy(name: str, folder: Path) -> str:
     return "git checkout data/starter" if name == "starter" else f"{BUILD} --dataset {folder}"
 
 
-def _read(path: Path) -> list[Question]:
+def _read(path: Path, mend: str) -> list[Question]:
     questions = []
-    for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+    try:
+        lines = path.read_text("utf-8").removesuffix("\n").split("\n")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: {error}; run: {mend}") from None
+    for number, line in enumerate(lines, 1):
         try:
             questions.append(Question.from_json(line))
-        except (ValueError, TypeError) as error:
-            raise DataError(f"{path}:{number}: {error}") from None
+        except (ValueError, TypeError, KeyError) as error:
+            raise DataError(f"{path}:{number}: {error}; run: {mend}") from None
     return questions
 
 

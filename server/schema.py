@@ -93,13 +93,14 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 def unquoted(argument: str) -> str:
     """Strip blanks, a trailing semicolon, a ``main.`` prefix and SQLite's four kinds of quotes from a name."""
-    name = argument.strip().rstrip(";").strip()
-    if name.lower().startswith("main."):
-        name = name[5:]
+    name = _MAIN.sub("", argument.strip().rstrip(";").strip())
     for opening, closing in ('""', "``", "[]", "''"):
         if len(name) >= 2 and name[0] == opening and name[-1] == closing:
             return name[1:-1].replace(closing * 2, closing)
     return name
+
+
+_MAIN = re.compile(r"""^(?:main|"main"|`main`|\[main\])\s*\.\s*""", re.IGNORECASE)
 
 
 def quoted(name: str) -> str:

@@ -11,18 +11,16 @@ Not guaranteed: that a local database without a committed checksum is more than 
 that local question files are complete; two fetches into one cache at the same time; an end to waiting for a
 server that sends a byte now and then.
 
-Longer than its neighbours: the trust rules for folders, archives and downloads are one thing to review.
+A little longer than its neighbours: the trust rules for folders and archives are one thing to review.
 """
 
 import errno
-import hashlib
 import json
 import logging
 import os
 import re
 import shutil
 import stat
-import time
 import zipfile
 import zlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -34,12 +32,10 @@ from typing import IO, Any, Literal
 
 import httpx
 
+from sql_env.server.download import CHUNK, LIMITS, MB, Limits, Progress, digest, download, pour
 from sql_env.server.errors import DataError
 
 logger = logging.getLogger(__name__)
-
-Progress = Callable[[str, int, int | None], None]
-"""Called with a file's name, the bytes that have arrived, and the bytes expected (None: unknown)."""
 
 _Tree = Mapping[str, Callable[[], IO[bytes]]]
 """Path in the official layout → how to open it."""
@@ -47,9 +43,6 @@ _Tree = Mapping[str, Callable[[], IO[bytes]]]
 PAGE = "https://yale-lily.github.io/spider"
 _QUESTIONS = Path(__file__).resolve().parents[1] / "data" / "questions"
 _HEADER = b"SQLite format 3\x00"
-_CHUNK = 1 << 16
-_MB = 1_000_000
-_PAGE_CAME = "an HTML page came instead of the data"
 _LAYOUT = re.compile(r"database/(\w+)/\1\.sqlite|dev\.json|tables\.json|train_spider\.json", re.ASCII)
 
 QUESTION_SHA256 = {
@@ -99,46 +92,30 @@ SOURCES = (
         "Hugging Face prem-research/spider",
         f"{_HUB}/prem-research/spider/resolve/2abe051bece3132d964271f79dc8589a84e63d06/{{path}}",
         "databases",
-        64 * _MB,
+        64 * MB,
     ),
     Source(
         "GitHub taoyds/spider",
         "https://raw.githubusercontent.com/taoyds/spider/b7b5b8c890cd30e35427348bb9eb8c6d1350ca7c"
         "/evaluation_examples/examples/{path}",
         "questions",
-        64 * _MB,
+        64 * MB,
     ),
     Source(
         "Hugging Face xlangai/spider",
         f"{_HUB}/xlangai/spider/resolve/33bb2d632e7e53f1f8150777ee7bfeda5c0853ab/data/spider.zip",
         "everything",
-        128 * _MB,
+        128 * MB,
         "5ddff97bb1d421282c593e8d30ce0ce107270f4dd4a21d60eba4bf287d5956b1",
     ),
     Source(
         "Google Drive, the official archive",
         "https://drive.usercontent.google.com/download?id=1403EGqzIDoHMdQF4c9Bkyl7dZLZ5Wt6J&export=download&confirm=t",
         "everything",
-        256 * _MB,
+        256 * MB,
         "00636695dabed6b5f4b8328a16b13e069a2f16591d5efcce57660669c85b121b",
     ),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What a fetch puts up with: seconds, attempts a file, bytes that leave a folder or archive."""
-
-    connect_s: float = 10.0
-    stall_s: float = 30.0
-    attempts: int = 4
-    backoff_s: float = 0.5
-    redirects: int = 10
-    member_bytes: int = 512 * _MB
-    total_bytes: int = 4_000 * _MB
-
-
-LIMITS = Limits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,10 +147,6 @@ class _Job:
             raise DataError(f"{db_id!r} is not a db_id: letters, digits and underscores only")
         place = f"databases/{db_id}/{db_id}.sqlite"
         return Item(f"database/{db_id}/{db_id}.sqlite", self.data_dir / place, self.checksums.get(place))
-
-
-class _PassingError(DataError):
-    """A fault of the network that may be over on the next attempt."""
 
 
 def fetch(
@@ -328,7 +301,7 @@ def _take(job: _Job, tree: _Tree, item: Item, budget: list[int], *, is_local: bo
     try:
         with tree[item.path]() as stream:
             chunks = _metered(stream, budget)
-            _pour(chunks, staged, job.limits.member_bytes, lambda size: job.progress(item.name, size, None))
+            pour(chunks, staged, job.limits.member_bytes, lambda size: job.progress(item.name, size, None))
         _check(item, staged, is_local=is_local)
         _place(job, item, staged)
     except (zipfile.BadZipFile, zlib.error, EOFError) as error:
@@ -338,7 +311,7 @@ def _take(job: _Job, tree: _Tree, item: Item, budget: list[int], *, is_local: bo
 
 
 def _metered(stream: IO[bytes], budget: list[int]) -> Iterator[bytes]:
-    while chunk := stream.read(_CHUNK):
+    while chunk := stream.read(CHUNK):
         budget[0] -= len(chunk)
         if budget[0] < 0:
             raise DataError("is refused: all files together are larger than the limit")
@@ -394,7 +367,7 @@ def _obtain(job: _Job, client: httpx.Client, sources: Sequence[Source], items: S
 
 def _ask(job: _Job, client: httpx.Client, source: Source, items: Sequence[Item]) -> None:
     if source.sha256 is not None:
-        with _open_archive(_download(job, client, source, source.url, source.sha256, source.name)) as tree:
+        with _open_archive(_fetched(job, client, source, source.url, source.sha256, source.name)) as tree:
             _take_all(job, tree, items)
         return
     if unknown := [item.name for item in items if item.sha256 is None]:
@@ -402,105 +375,23 @@ def _ask(job: _Job, client: httpx.Client, source: Source, items: Sequence[Item])
     for item in items:
         url = source.url.replace("{path}", item.path)
         try:
-            _place(job, item, _download(job, client, source, url, item.sha256 or "", item.name))
+            _place(job, item, _fetched(job, client, source, url, item.sha256 or "", item.name))
         except DataError as error:
             raise DataError(f"{item.name}: {error}") from error
 
 
-def _download(job: _Job, client: httpx.Client, source: Source, url: str, sha256: str, name: str) -> Path:
-    """Return the file with that SHA-256 from the cache, downloading what of it is not there yet."""
+def _fetched(job: _Job, client: httpx.Client, source: Source, url: str, sha256: str, name: str) -> Path:
     done = job.cache / "downloads" / sha256
-    part = done.with_suffix(".part")
-    if _digest(done) == sha256:
-        return done
-    fault = ""
-    for attempt in range(job.limits.attempts):
-        time.sleep(job.limits.backoff_s * (2**attempt - 1))
-        try:
-            resumed = _digest(part) != sha256 and _receive(job, client, source, url, part, name)
-            _settle(part, done, sha256, resumed=resumed)
-        except _PassingError as error:
-            logger.info("%s: %s: attempt %d: %s", source.name, name, attempt + 1, error)
-            fault = str(error)
-        else:
-            return done
-    raise DataError(f"{fault} ({job.limits.attempts} attempts)")
-
-
-def _receive(job: _Job, client: httpx.Client, source: Source, url: str, part: Path, name: str) -> bool:
-    """Append to a partial file what the server has beyond it, or write it anew; say whether it appended."""
-    have = part.stat().st_size if part.exists() else 0
-    headers = {"Range": f"bytes={have}-"} if have else {}
-    try:
-        with client.stream("GET", url, headers=headers) as response:
-            start = _start_of(response, have, part)
-            length = response.headers.get("Content-Length", "")
-            total = start + int(length) if length.isdecimal() else None
-            # No chunk size: httpx would lose what it holds back when the connection breaks.
-            chunks = response.iter_raw()
-            _pour(chunks, part, source.max_bytes, lambda size: job.progress(name, size, total), start)
-    except httpx.TooManyRedirects as error:
-        raise DataError(f"more than {job.limits.redirects} redirects") from error
-    except httpx.TimeoutException as error:
-        raise _PassingError(f"timed out ({type(error).__name__})") from error
-    except httpx.HTTPError as error:
-        raise _PassingError(f"connection failed ({str(error) or type(error).__name__})") from error
-    return start > 0
-
-
-def _start_of(response: httpx.Response, have: int, part: Path) -> int:
-    """Return the offset at which a response's body begins, or raise for one that is not the file."""
-    status = response.status_code
-    if status in (408, 429) or status >= 500:
-        raise _PassingError(f"HTTP {status}")
-    if status not in (200, 206, 416):
-        raise DataError(f"HTTP {status}")
-    if status != 416 and "html" in response.headers.get("Content-Type", ""):
-        raise DataError(_PAGE_CAME)
-    if status == 200:
-        return 0
-    if status == 206 and response.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
-        return have
-    part.unlink(missing_ok=True)
-    raise _PassingError("the server cannot resume what it sent before")
-
-
-def _settle(part: Path, done: Path, sha256: str, *, resumed: bool) -> None:
-    """Rename a download that is what it should be, delete one that is not."""
-    if _digest(part) == sha256:
-        os.replace(part, done)
-        return
-    with part.open("rb") as file:
-        head = file.read(512).lower()
-    part.unlink()
-    if b"<html" in head or b"<!doctype html" in head:
-        raise DataError(_PAGE_CAME)
-    fault = "its SHA-256 is not the pinned one"
-    # The beginning of a resumed file may be from an older, broken run: it deserves one from zero.
-    raise _PassingError(fault) if resumed else DataError(fault)
+    return download(
+        client, url, sha256, done, name=name, max_bytes=source.max_bytes, limits=job.limits, progress=job.progress
+    )
 
 
 # Writing and checking
 
 
-def _pour(chunks: Iterable[bytes], target: Path, limit: int, tell: Callable[[int], None], start: int = 0) -> None:
-    """Write chunks into a file from an offset on; past the limit in bytes, delete it and raise."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    size = start
-    with target.open("ab" if start else "wb") as file:
-        for chunk in chunks:
-            size += len(chunk)
-            if size > limit:
-                break
-            file.write(chunk)
-            tell(size)
-    if size > limit:
-        target.unlink()
-        raise DataError(f"is refused: larger than the limit of {limit:,} bytes")
-
-
 def _check(item: Item, staged: Path, *, is_local: bool) -> None:
-    if _digest(staged) == item.sha256:
+    if digest(staged) == item.sha256:
         return
     if item.is_database and item.sha256 is None:
         if not _has_header(staged):
@@ -520,7 +411,7 @@ def _has_header(path: Path) -> bool:
 def _in_place(item: Item) -> bool:
     if not item.dest.is_file():
         return False
-    return _has_header(item.dest) if item.sha256 is None else _digest(item.dest) == item.sha256
+    return _has_header(item.dest) if item.sha256 is None else digest(item.dest) == item.sha256
 
 
 def _not_in_place(items: Sequence[Item]) -> list[Item]:
@@ -547,13 +438,6 @@ def _entries(path: Path) -> list[dict[str, Any]]:
 
 def _has_strings(entry: object, keys: Iterable[str]) -> bool:
     return isinstance(entry, dict) and all(isinstance(entry.get(key), str) for key in keys)
-
-
-def _digest(path: Path) -> str | None:
-    if not path.is_file():
-        return None
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _place(job: _Job, item: Item, checked: Path) -> None:

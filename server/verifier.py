@@ -231,7 +231,9 @@ class _AnswerCell:
             return self._cell
         if isinstance(self._cell, int):
             return self._cell if abs(self._cell) < 10**30 else None
-        return number(self._cell) if isinstance(self._cell, str) else None
+        if not isinstance(self._cell, str):
+            return None
+        return {"true": 1, "false": 0}.get(self._cell.strip().lower(), number(self._cell))
 
 
 def number(cell: str) -> int | float | None:

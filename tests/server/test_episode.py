@@ -146,7 +146,6 @@ def test_evidence(gold: Any, found: QueryResult, expected: float) -> None:
     ("gold", "found", "expected"),
     [(((12.0,),), result([(12,)]), 1.0), (((12,),), result([(12.0,)]), 1.0), ((("1.5",),), result([(1.5,)]), 0.0)],
 )
-@pytest.mark.xfail(strict=True, reason="a float is compared as its text: equal to that text, not to the integer")
 def test_evidence_compares_numbers_as_the_verifier_does(gold: Any, found: QueryResult, expected: float) -> None:
     assert evidence(Episode(question(gold), 5, last_result=found)) == expected
 

@@ -251,7 +251,6 @@ def test_a_malformed_line_is_named(folder: Path, line: str) -> None:
     assert str(error.value).startswith(f"{folder / 'questions' / 'mine.jsonl'}:2: ")
 
 
-@pytest.mark.xfail(strict=True, reason="the message for a malformed line lacks the command that mends it")
 def test_a_malformed_line_is_mended_by_a_command(folder: Path) -> None:
     write(folder, ["{"])
     with pytest.raises(DataError) as error:
@@ -259,14 +258,12 @@ def test_a_malformed_line_is_mended_by_a_command(folder: Path) -> None:
     assert remedy("mine", folder) in str(error.value)
 
 
-@pytest.mark.xfail(strict=True, raises=KeyError, reason="a gold cell that is an object without blob escapes")
 def test_a_malformed_cell_is_the_datas_fault(folder: Path) -> None:
     write(folder, [question().to_json().replace("[[3]]", '[[{"x": 1}]]')])
     with pytest.raises(DataError):
         load("mine", folder)
 
 
-@pytest.mark.xfail(strict=True, raises=UnicodeDecodeError, reason="a file that is no UTF-8 escapes")
 def test_a_file_in_another_encoding_is_the_datas_fault(folder: Path) -> None:
     (folder / "questions" / "mine.jsonl").write_bytes(b'{"\xff"}\n')
     write_checksums(folder, ["questions/mine.jsonl", "databases/pets/pets.sqlite"])
@@ -275,7 +272,6 @@ def test_a_file_in_another_encoding_is_the_datas_fault(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("character", ["\x85", "\u2028", "\u2029"])
-@pytest.mark.xfail(strict=True, raises=DataError, reason="splitlines() breaks a line at what json.dumps leaves bare")
 def test_odd_line_breaks_survive_the_file(folder: Path, character: str) -> None:
     before = question(gold_rows=((f"a{character}b",),))
     write(folder, [before.to_json()])

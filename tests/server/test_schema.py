@@ -99,7 +99,6 @@ def test_what_is_no_table_is_not_found(schema: Schema, argument: str) -> None:
 
 
 @pytest.mark.parametrize("argument", ['"main"."Pet"', "[main].[Pet]", "main . pet"])
-@pytest.mark.xfail(strict=True, reason="only a bare main. directly before the name is recognised")
 def test_a_quoted_main_is_recognised(schema: Schema, argument: str) -> None:
     assert schema.find(argument) is not None
 
