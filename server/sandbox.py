@@ -375,10 +375,13 @@ def _as_bytes(sql: str, columns: tuple[str, ...]) -> str:
         f'ELSE c{i} END AS "{column.replace(chr(34), chr(34) * 2)}"'
         for i, column in enumerate(columns)
     )
-    return f'WITH "sql env bytes" ({names}) AS ({sql.rstrip().rstrip(";")}\n) SELECT {marked} FROM "sql env bytes"'  # noqa: S608
+    statement = sql.rstrip().rstrip(";") + (" */" if "/*" in _TOKEN.sub("", sql) else "")
+    return f'WITH "sql env bytes" ({names}) AS ({statement}\n) SELECT {marked} FROM "sql env bytes"'  # noqa: S608
 
 
 _COMMENT = re.compile(r"--[^\n]*|/\*.*?(\*/|$)", re.DOTALL)
+_TOKEN = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|`(?:[^`]|``)*`|\[[^\]]*\]|--[^\n]*|/\*.*?\*/""", re.DOTALL)
+"""What may hold a comment's beginning without being one that is left open."""
 _REST = re.compile(r"\s+|;|--[^\n]*|/\*.*?(\*/|$)", re.DOTALL)
 
 

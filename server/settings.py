@@ -79,6 +79,8 @@ def variable(field: "dataclasses.Field[Any]") -> str:
 def _parse(field: "dataclasses.Field[Any]", text: str) -> Any:
     kind: Callable[[str], Any] = type(field.default)
     name = type(field.default).__name__
+    if not text and isinstance(field.default, Path):
+        raise DataError(f"{variable(field)}='': expected a {field.metadata['unit']}")
     try:
         value = Path(text) if isinstance(field.default, Path) else kind(text)
     except ValueError:

@@ -108,8 +108,9 @@ def _readings(text: str, gold: Gold) -> Iterator[list[list[Cell]]]:
         yield [[text]] if n_rows == 1 and len(rows) == len(lines) else rows
         if n_rows == 1:
             return
-    for split in (_split_pipes, _split_tabs, _split_commas):
-        rows = [cells for line in lines if (cells := split(line))]
+    ruled = [line for line in lines if not _is_rule(line)]
+    for kept, split in ((lines, _split_pipes), (ruled, _split_pipes), (lines, _split_tabs), (lines, _split_commas)):
+        rows = [split(line) for line in kept]
         yield _without_header(rows, gold)
         if len(rows) == 1 and n_columns == 1:
             yield [[cell] for cell in rows[0]]
@@ -154,9 +155,12 @@ def _without_header(rows: list[list[str]], gold: Gold) -> list[list[str]]:
     return rows
 
 
+def _is_rule(line: str) -> bool:
+    """Return whether a line looks like the rule under a Markdown header."""
+    return "--" in line and set(line) <= set(" \t|:-+")
+
+
 def _split_pipes(line: str) -> list[str]:
-    if "--" in line and set(line) <= set(" \t|:-+"):
-        return []  # the rule under a Markdown header
     cells, start = [], 0
     while start <= len(line):
         end = line.find("|", _after_quoted(line, start))

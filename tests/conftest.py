@@ -1,5 +1,6 @@
 """What tests share: data sets, engines and a real server, and where shared data lies."""
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import hostile_sql
+import hypothesis
 
 from sql_env.agent.local_server import local_server
 from sql_env.server.databases import Database
@@ -16,6 +18,11 @@ from sql_env.server.engine import Engine
 from sql_env.server.environment import Resources
 from sql_env.server.sandbox import Limits
 from sql_env.server.settings import Settings
+
+# In CI the same examples every time: a find is reproducible, a red run is about the change.
+hypothesis.settings.register_profile("ci", derandomize=True, deadline=None)
+hypothesis.settings.register_profile("dev", deadline=None)
+hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
 SHARED_SPIDER = hostile_sql.SHARED / "spider" / "spider_data"
 

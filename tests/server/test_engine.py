@@ -250,7 +250,6 @@ def test_invalid_utf8_is_replaced_in_any_statement(
     assert list(engine.run(small, sql).rows) == rows
 
 
-@pytest.mark.xfail(strict=True, raises=AgentError, reason="the wrapped statement's comment swallows the wrapping")
 def test_invalid_utf8_is_replaced_before_an_unclosed_comment(engine: Engine, small: Database) -> None:
     assert engine.run(small, f"SELECT {BAD} /* x").rows == ((GOOD,),)
 

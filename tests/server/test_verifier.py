@@ -453,7 +453,6 @@ def test_an_odd_copied_result_is_accepted(wanted: Gold) -> None:
     assert grade(copied(wanted), wanted) is CORRECT
 
 
-@pytest.mark.xfail(strict=True, reason="a row of dashes alone is taken for the rule under a Markdown header")
 def test_a_copied_row_of_dashes_is_accepted() -> None:
     assert grade("- | --", gold(("-", "--"))) is CORRECT
 
