@@ -17,7 +17,7 @@ install: .venv/installed  ## Install everything that play, test and check need i
 	else \
 	  $(PYTHON) -m venv .venv && \
 	  $(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1' && \
-	  $(BIN)/python -m pip install --quiet -e '.[eval]' --group dev; \
+	  PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet -e '.[eval]' --group dev; \
 	fi
 	@touch $@
 
