@@ -163,7 +163,7 @@ def test_task_api(starter_server: str) -> None:
         httpx.post(f"{starter_server}/sql_env/num_tasks", json={"split": s}).json()["num_tasks"]
         for s in ("train", "eval", "test", "all")
     ]
-    assert sum(counts[:3]) == counts[3] == 96
+    assert sum(counts[:3]) == counts[3] == 348
 
 
 def test_two_sessions_do_not_see_each_other(starter_server: str) -> None:

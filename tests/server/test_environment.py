@@ -297,7 +297,7 @@ def test_construction_loads_nothing(resources: Resources, monkeypatch: pytest.Mo
 
 
 def test_metadata_names_the_data_sets(env: SQLEnvironment) -> None:
-    assert "starter (96 questions)" in env.get_metadata().description
+    assert "starter (348 questions)" in env.get_metadata().description
 
 
 def test_observations_are_json(env: SQLEnvironment) -> None:
