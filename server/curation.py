@@ -141,6 +141,8 @@ def _examine(
         return flaw
     if not all(_same_result(engine, copy, draft.gold_sql, result, ordered) for copy in copies):
         return Exclusion.TIED
+    if _has_equal_keys(engine, database, tree):
+        return Exclusion.TIED
     return Question(
         question_id=draft.question_id,
         db_id=draft.db_id,
@@ -329,6 +331,37 @@ def _copy_reordered(target: apsw.Connection, table: str) -> None:
     target.execute(f"CREATE TABLE main.{quoted(table)} ({', '.join(columns)})")
     rows = f"SELECT {', '.join(map(quoted, names))} FROM original.{quoted(table)} ORDER BY copy_order()"  # noqa: S608
     target.execute(f"INSERT INTO main.{quoted(table)} {rows}")
+
+
+def _has_equal_keys(engine: Engine, database: Database, tree: exp.Expr) -> bool:
+    """Return whether rows that look different share their ORDER BY keys, up to one row beyond the LIMIT.
+
+    Reordered copies cannot show such a tie where SQLite sorts the rows before, for GROUP BY or a window.
+    """
+    order = tree.args.get("order")
+    if not isinstance(tree, exp.Select) or order is None or tree.args.get("distinct"):
+        return False
+    keys = [_sort_key(tree, ordered.this) for ordered in order.expressions]
+    probe = tree.select(*(exp.alias_(key, f"sort_key_{i}") for i, key in enumerate(keys)))
+    limit = tree.args.get("limit")
+    if limit is not None and limit.expression.is_int:
+        probe = probe.limit(int(limit.expression.name) + 1)
+    try:
+        rows = engine.run(database, probe.sql(dialect="sqlite")).rows
+    except AgentError:
+        return False  # a key that cannot be selected as it stands; the copies have to suffice
+    seen = [(_rounded(row[: -len(keys)]), row[-len(keys) :]) for row in rows]
+    return any(a[1] == b[1] and a[0] != b[0] for a, b in itertools.pairwise(seen))
+
+
+def _sort_key(select: exp.Select, key: exp.Expr) -> exp.Expr:
+    """Return the expression that an ORDER BY term stands for: a column's number, a name given in SELECT, or itself."""
+    if isinstance(key, exp.Literal) and key.is_int and 0 < int(key.name) <= len(select.expressions):
+        key = select.expressions[int(key.name) - 1]
+    elif isinstance(key, exp.Column) and not key.table:
+        named = [item for item in select.expressions if isinstance(item, exp.Alias) and item.alias == key.name]
+        key = named[0] if named else key
+    return (key.this if isinstance(key, exp.Alias) else key).copy()
 
 
 def _same_result(engine: Engine, copy: Database, sql: str, result: QueryResult, ordered: bool) -> bool:
