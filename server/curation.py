@@ -17,10 +17,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import apsw
-import sqlglot
 from sqlglot import exp
 
 from sql_env.server.databases import Database, SQLValue, database_path, write_checksums
@@ -31,6 +29,7 @@ from sql_env.server.questions import Question, gold_answer
 from sql_env.server.sandbox import Limits, QueryResult
 from sql_env.server.schema import quoted
 from sql_env.server.settings import Settings
+from sql_env.server.structure import counts_rows, hardness, parse, twin_group, with_sort_keys
 from sql_env.server.verifier import Gold, Reason, grade
 
 SHUFFLES = 3
@@ -133,7 +132,7 @@ def _examine(
         result = engine.run(database, draft.gold_sql)
     except AgentError:
         return Exclusion.FAILS
-    tree = _parse(draft.gold_sql)
+    tree = parse(draft.gold_sql)
     ordered = tree.args.get("order") is not None
     gold = Gold(result.columns, result.rows, ordered)
     par = len(result.tables) + 2
@@ -154,7 +153,7 @@ def _examine(
         answer_type=answer_type(gold),
         hardness=hardness(tree),
         tables=tuple(sorted(result.tables)),
-        twin_group=_twin_group(draft.db_id, tree),
+        twin_group=twin_group(draft.db_id, tree),
         par=par,
         split=draft.split,
         source=draft.source,
@@ -167,7 +166,7 @@ def _flaw(result: QueryResult, gold: Gold, tree: exp.Expr, par: int, settings: S
         return Exclusion.EMPTY
     if all(cell is None for cell in cells):
         return Exclusion.ALL_NULL
-    if len(result.rows) == 1 and not any(cells) and _counts(tree):
+    if len(result.rows) == 1 and not any(cells) and counts_rows(tree):
         return Exclusion.EMPTY_SELECTION
     if not result.complete or show_result(result, settings.result_rows, settings.result_chars).truncated:
         return Exclusion.OVERSIZED
@@ -176,12 +175,6 @@ def _flaw(result: QueryResult, gold: Gold, tree: exp.Expr, par: int, settings: S
     if grade(gold_answer(gold.rows), gold, settings.answer_chars) is not Reason.CORRECT:
         return Exclusion.UNGRADABLE
     return None
-
-
-def _counts(tree: exp.Expr) -> bool:
-    """Return whether a statement uses an aggregate that is 0 over nothing."""
-    totals = (node for node in tree.find_all(exp.Anonymous) if node.name.lower() == "total")
-    return tree.find(exp.Count) is not None or any(totals)
 
 
 def answer_type(gold: Gold) -> str:
@@ -209,89 +202,6 @@ def _split(question: Question, test: set[str]) -> str:
 
 def _rank(name: str) -> str:
     return hashlib.sha256(f"sql_env split {name}".encode()).hexdigest()
-
-
-# --- structure of the SQL --------------------------------------------------------------------------------
-
-
-def _parse(sql: str) -> exp.Expr:
-    """Parse a gold that SQLite has run.
-
-    Raises:
-        DataError: sqlglot cannot parse it.
-    """
-    try:
-        return sqlglot.parse_one(sql, read="sqlite")
-    except sqlglot.errors.SqlglotError as error:
-        raise DataError(f"this gold cannot be parsed ({error}): {sql}") from None
-
-
-def _twin_group(db_id: str, tree: exp.Expr) -> str:
-    normal = tree.sql(dialect="sqlite", normalize=True, comments=False)
-    return hashlib.sha256(f"{db_id}\n{normal}".encode()).hexdigest()[:12]
-
-
-def hardness(tree: exp.Expr) -> str:
-    """Classify a statement as Spider does: easy, medium, hard or extra.
-
-    The rules are those of Spider's official evaluation (Yu et al. 2018): three counts over the statement's
-    outermost SELECT decide; set operations count as one nested statement. Its quirks are kept, so that figures can be
-    compared: a negated condition counts as an aggregate, an aggregate in HAVING does not, a connective there does.
-    """
-    nested = int(isinstance(tree, exp.SetOperation))
-    while isinstance(tree, exp.SetOperation):
-        tree = tree.this
-    select = tree.find(exp.Select) if not isinstance(tree, exp.Select) else tree
-    if select is None:
-        return "easy"
-    nested += len(_nested(select))
-    components = _components(select)
-    others = _others(select)
-    if nested == 0 and components <= 1 and others == 0:
-        return "easy"
-    if nested == 0 and ((components <= 1 and others <= 2) or (components <= 2 and others < 2)):
-        return "medium"
-    if (
-        (nested == 0 and components <= 2 and others > 2)
-        or (nested == 0 and components == 3 and others <= 2)
-        or (nested <= 1 and components <= 1 and others == 0)
-    ):
-        return "hard"
-    return "extra"
-
-
-def _clauses(select: exp.Select) -> list[exp.Expr]:
-    found = [select.args.get("where"), select.args.get("having")]
-    found += [join.args.get("on") for join in select.args.get("joins") or []]
-    return [clause for clause in found if clause is not None]
-
-
-def _nested(select: exp.Select) -> list[exp.Expr]:
-    """Statements nested in the conditions of this SELECT, a set operation counted once, by its first part."""
-    found = [s for clause in _clauses(select) for s in clause.find_all(exp.Select) if s.parent_select is select]
-    return [s for s in found if not (isinstance(s.parent, exp.SetOperation) and s.parent.expression is s)]
-
-
-def _own(select: exp.Select, clause: exp.Expr, *kinds: Any) -> list[exp.Expr]:
-    """Nodes of a clause that belong to this SELECT, not to one nested in it."""
-    return [node for node in clause.find_all(*kinds) if node.parent_select is select]
-
-
-def _components(select: exp.Select) -> int:
-    count = sum(select.args.get(part) is not None for part in ("where", "group", "order", "limit"))
-    count += len(select.args.get("joins") or [])
-    return count + sum(len(_own(select, clause, exp.Or, exp.Like)) for clause in _clauses(select))
-
-
-def _others(select: exp.Select) -> int:
-    where, having, group, order = (select.args.get(part) for part in ("where", "having", "group", "order"))
-    aggregates = sum(bool(_own(select, item, exp.AggFunc)) for item in select.expressions)
-    aggregates += sum(len(_own(select, part, exp.AggFunc)) for part in (group, order) if part)
-    aggregates += sum(len(_own(select, part, exp.Not)) for part in (where, having) if part)
-    aggregates += len(_own(select, having, exp.And, exp.Or)) if having else 0
-    conditions = len(_own(select, where, exp.And, exp.Or)) + 1 if where else 0
-    keys = len(group.expressions) if group else 0
-    return (aggregates > 1) + (len(select.expressions) > 1) + (conditions > 1) + (keys > 1)
 
 
 # --- row order -------------------------------------------------------------------------------------------
@@ -338,30 +248,16 @@ def _has_equal_keys(engine: Engine, database: Database, tree: exp.Expr) -> bool:
 
     Reordered copies cannot show such a tie where SQLite sorts the rows before, for GROUP BY or a window.
     """
-    order = tree.args.get("order")
-    if not isinstance(tree, exp.Select) or order is None or tree.args.get("distinct"):
+    probed = with_sort_keys(tree)
+    if probed is None:
         return False
-    keys = [_sort_key(tree, ordered.this) for ordered in order.expressions]
-    probe = tree.select(*(exp.alias_(key, f"sort_key_{i}") for i, key in enumerate(keys)))
-    limit = tree.args.get("limit")
-    if limit is not None and limit.expression.is_int:
-        probe = probe.limit(int(limit.expression.name) + 1)
+    probe, n_keys = probed
     try:
         rows = engine.run(database, probe.sql(dialect="sqlite")).rows
     except AgentError:
         return False  # a key that cannot be selected as it stands; the copies have to suffice
-    seen = [(_rounded(row[: -len(keys)]), row[-len(keys) :]) for row in rows]
+    seen = [(_rounded(row[:-n_keys]), row[-n_keys:]) for row in rows]
     return any(a[1] == b[1] and a[0] != b[0] for a, b in itertools.pairwise(seen))
-
-
-def _sort_key(select: exp.Select, key: exp.Expr) -> exp.Expr:
-    """Return the expression that an ORDER BY term stands for: a column's number, a name given in SELECT, or itself."""
-    if isinstance(key, exp.Literal) and key.is_int and 0 < int(key.name) <= len(select.expressions):
-        key = select.expressions[int(key.name) - 1]
-    elif isinstance(key, exp.Column) and not key.table:
-        named = [item for item in select.expressions if isinstance(item, exp.Alias) and item.alias == key.name]
-        key = named[0] if named else key
-    return (key.this if isinstance(key, exp.Alias) else key).copy()
 
 
 def _same_result(engine: Engine, copy: Database, sql: str, result: QueryResult, ordered: bool) -> bool:

@@ -5,7 +5,6 @@ text reaches the client; any other exception is logged and reaches the client wi
 """
 
 import logging
-import secrets
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -23,10 +22,11 @@ from sql_env.server.engine import Engine
 from sql_env.server.episode import Episode
 from sql_env.server.errors import ActionError, AgentError, TaskError
 from sql_env.server.formatting import Shown, quoted_if_needed, show_known, show_result, show_table
-from sql_env.server.questions import ANY_SPLIT, Question, QuestionSet, draw, load_all
+from sql_env.server.questions import Question, QuestionSet, load_all
 from sql_env.server.rubrics import OutcomeRubric, RewardConfig
 from sql_env.server.sandbox import Limits, QueryResult
 from sql_env.server.schema import Schema, Table, nearest, quoted, read_schema, unquoted
+from sql_env.server.selection import Selection, checked, choose
 from sql_env.server.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -91,47 +91,6 @@ class Resources:
         return read_schema(self.engine, database)
 
 
-@dataclass(frozen=True)
-class Selection:
-    """The task selectors of reset, checked; None where not given."""
-
-    seed: int | None
-    dataset: str | None
-    split: str | None
-    index: int | None
-    task_id: str | None
-    db_id: str | None
-    hardness: str | None
-
-    @classmethod
-    def parse(cls, seed: Any, selectors: Mapping[str, Any]) -> "Selection":
-        """Check the types of the selectors; other keywords are ignored, since TRL passes every data set column.
-
-        Raises:
-            TaskError: a selector has the wrong type, or asks for something that does not exist.
-        """
-        form = selectors.get("answer_form")
-        if form not in (None, "value"):
-            raise TaskError(f"answer_form must be 'value', not {str(form)[:80]!r}")
-        if selectors.get("variant") not in (None, 0):
-            raise TaskError("this data set has no variants")
-        texts = {
-            name: _checked(name, selectors.get(name), str)
-            for name in ("dataset", "split", "task_id", "db_id", "hardness")
-        }
-        return cls(seed=_checked("seed", seed, int), index=_checked("index", selectors.get("index"), int), **texts)
-
-
-def _checked(name: str, value: Any, kind: type) -> Any:
-    if value is None:
-        return None
-    if not isinstance(value, kind) or isinstance(value, bool):
-        raise TaskError(f"{name} must be {'an integer' if kind is int else 'a string'}, not {str(value)[:80]!r}")
-    if isinstance(value, int) and value < 0:
-        raise TaskError(f"{name} must be at least 0, not {value}")
-    return value
-
-
 @dataclass
 class _Turn:
     """One step on its way: the statement to run, if any, and what came of it."""
@@ -185,11 +144,11 @@ class SQLEnvironment(Environment[SQLAction, SQLObservation, SQLState]):
         with _own_faults():
             self._begin_nothing()
             selection = Selection.parse(seed, kwargs)
-            episode_id = _checked("episode_id", episode_id, str) or str(uuid.uuid4())
+            episode_id = checked("episode_id", episode_id, str) or str(uuid.uuid4())
             if len(episode_id) > 255:
                 raise TaskError("episode_id must be at most 255 characters long")
             dataset = self._resources.dataset(selection.dataset)
-            question, drawn = _choose(dataset, selection, self._settings.split)
+            question, drawn = choose(dataset, selection, self._settings.split)
             self._episode = Episode(question, self._settings.max_steps)
             self._reward.watch(self._episode)
             self._database = dataset.database(question)
@@ -394,35 +353,6 @@ class SQLEnvironment(Environment[SQLAction, SQLObservation, SQLState]):
     def close(self) -> None:
         """Drop the episode. A later reset works again: OpenEnv closes sessions that it keeps connected."""
         self._begin_nothing()
-
-
-def _choose(dataset: QuestionSet, selection: Selection, default_split: str) -> tuple[Question, dict[str, Any]]:
-    """Return the question that the selectors choose, and how it was found: by seed, by index or by id."""
-    if selection.task_id is not None:
-        return _by_id(dataset, selection, selection.task_id), {"seed": selection.seed}
-    # By default nothing is drawn from a held-out split; a named database is meant whole.
-    split = selection.split or (ANY_SPLIT if selection.db_id is not None else _present(dataset, default_split))
-    questions = dataset.select(split, selection.db_id, selection.hardness)
-    if selection.index is not None:
-        if selection.index >= len(questions):
-            raise TaskError(f"index {selection.index} is out of range: {len(questions)} tasks fit")
-        found = {"seed": selection.seed, "index": selection.index, "num_tasks": len(questions)}
-        return questions[selection.index], found
-    seed = secrets.randbits(32) if selection.seed is None else selection.seed
-    return draw(questions, seed), {"seed": seed}
-
-
-def _by_id(dataset: QuestionSet, selection: Selection, task_id: str) -> Question:
-    question = dataset.by_id(task_id)
-    for name in ("split", "db_id", "hardness"):
-        wanted = getattr(selection, name)
-        if wanted not in (None, ANY_SPLIT, getattr(question, name)):
-            raise TaskError(f"task {task_id} has {name} {getattr(question, name)}, not {wanted[:80]}")
-    return question
-
-
-def _present(dataset: QuestionSet, split: str) -> str:
-    return split if split in dataset.splits else ANY_SPLIT
 
 
 def _task(question: Question, index: int) -> dict[str, Any]:

@@ -21,7 +21,6 @@ from sql_env.server.curation import (
     assign_splits,
     build,
     curate,
-    hardness,
     make_database,
     read_drafts,
     read_spider,
@@ -32,6 +31,7 @@ from sql_env.server.engine import Engine
 from sql_env.server.errors import DataError
 from sql_env.server.questions import Question, load
 from sql_env.server.settings import PACKAGED_DATA, Settings
+from sql_env.server.structure import hardness
 
 STARTER = PACKAGED_DATA / "starter"
 DB_LIST = PACKAGED_DATA / "questions" / "db_list.json"
