@@ -101,3 +101,68 @@ def table(targets: list[Target], references: list[Target]) -> list[str]:
         ratios = [f"{target.p50 / reference.p50:.2f}" for reference in references]
         lines.append("| " + " | ".join([target.name, f"{len(target.seconds):,}", *times, *ratios]) + " |")
     return lines
+
+
+HOSTILE = (
+    "WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n+1 FROM r) SELECT count(*) FROM r",
+    "WITH RECURSIVE r(n) AS (SELECT 1 UNION SELECT n+1 FROM r) SELECT count(*) FROM r",
+    "WITH RECURSIVE r(s) AS (SELECT 'x' UNION ALL SELECT s||s FROM r) SELECT max(length(s)) FROM r",
+    "WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n+1 FROM r LIMIT 9000000) SELECT n FROM r ORDER BY -n LIMIT 1",
+    "WITH RECURSIVE d(s) AS (SELECT 'x' UNION ALL SELECT s||s FROM d WHERE length(s)<65536), a(s) AS MATERIALIZED "
+    "(SELECT max(s) FROM d) SELECT unhex(s, replace(s,'x','y')||'x') FROM a",
+    "SELECT 1 FROM "  # noqa: S608
+    + ",".join(f"(SELECT {i} AS n) a{i}" for i in range(60))
+    + " ORDER BY 1",
+    "PRAGMA query_only=0",
+    "SELECT sql FROM sqlite_master",
+)
+"""Statements that want all of a server: time, memory, one long operation; and two that are refused at once."""
+
+
+async def neighbours(target: Target, honest: int, hostile: int, seconds: float, think_seconds: float) -> int:
+    """Time the steps of honest sessions, which think between them, while hostile ones send their worst without pause.
+
+    Args:
+        target: gets the honest sessions' times.
+        honest: sessions that play.
+        hostile: sessions that attack.
+        seconds: how long.
+        think_seconds: mean pause of an honest session before each step; they differ, so as not to march in step.
+
+    Returns:
+        How many hostile statements were answered.
+    """
+    until = time.perf_counter() + seconds
+    answered = await asyncio.gather(
+        *(_play(target, number, until, think_seconds * (1 + number / honest) / 1.5) for number in range(honest)),
+        *(_attack(target, number, until) for number in range(hostile)),
+    )
+    return sum(answered)
+
+
+async def _play(target: Target, number: int, until: float, think_seconds: float) -> int:
+    async with connect(f"{target.base_url.replace('http', 'ws', 1)}/ws", compression=None) as ws:
+        while time.perf_counter() < until:
+            first = await _ask(ws, {"type": "reset", "data": {"split": "all", "seed": number}})
+            for _action, message in _actions(first, episodes=True):
+                await asyncio.sleep(think_seconds)
+                started = time.perf_counter()
+                await _ask(ws, message)
+                target.seconds.append(time.perf_counter() - started)
+                if time.perf_counter() > until:
+                    break
+    return 0
+
+
+async def _attack(target: Target, number: int, until: float) -> int:
+    answered = 0
+    async with connect(f"{target.base_url.replace('http', 'ws', 1)}/ws", compression=None) as ws:
+        await _ask(ws, {"type": "reset", "data": {"split": "all", "seed": number}})
+        for sql in itertools.cycle(HOSTILE[number % len(HOSTILE) :] + HOSTILE[: number % len(HOSTILE)]):
+            if time.perf_counter() > until:
+                break
+            answer = await _ask(ws, {"type": "step", "data": {"action_type": "QUERY", "argument": sql}})
+            answered += 1
+            if answer["data"]["done"]:
+                await _ask(ws, {"type": "reset", "data": {"split": "all", "seed": number}})
+    return answered

@@ -1,7 +1,8 @@
 """Measure a step of SQLEnv beside OpenEnv's stock echo environments, in one run, over loopback.
 
 Starts three servers: ours, the synchronous echo and the asynchronous echo (scripts/echo_server.py), and plays the
-same number of steps on each in short turns. Read the ratios; the milliseconds are this machine's.
+same number of steps on each in short turns. Then 56 honest sessions on ours alone, and beside 8 that send hostile SQL.
+Read the ratios; the milliseconds are this machine's.
 """
 
 import argparse
@@ -12,7 +13,7 @@ import sys
 from contextlib import ExitStack
 from pathlib import Path
 
-from sql_env.agent.load import Target, measure, table
+from sql_env.agent.load import Target, measure, neighbours, table
 from sql_env.agent.local_server import local_server
 
 ECHO = (sys.executable, str(Path(__file__).with_name("echo_server.py")))
@@ -24,6 +25,7 @@ def main() -> None:
     parser.add_argument("--dataset", help="data set to serve (default: the server's)")
     parser.add_argument("--rounds", type=int, default=20, help="turns of each server (default: 20)")
     parser.add_argument("--steps", type=int, default=200, help="steps in a turn (default: 200)")
+    parser.add_argument("--seconds", type=float, default=10, help="length of the part with hostile sessions")
     parser.add_argument("--json", metavar="FILE", help="write the measurements")
     options = parser.parse_args()
     with ExitStack() as stack:
@@ -34,9 +36,18 @@ def main() -> None:
             "async echo", stack.enter_context(local_server(command=(*ECHO, "--asynchronous"))), episodes=False
         )
         asyncio.run(measure([ours, sync, fast], options.rounds, options.steps))
+        alone, beside = Target("alone", ours.base_url, episodes=True), Target("beside", ours.base_url, episodes=True)
+        asyncio.run(neighbours(alone, 56, 0, options.seconds, think_seconds=0.1))
+        attacks = asyncio.run(neighbours(beside, 56, 8, options.seconds, think_seconds=0.1))
     print("\n".join(table([ours, sync, fast], [sync, fast])))
     medians = {action: 1e3 * statistics.median(seconds) for action, seconds in sorted(ours.by_action.items())}
     print("\nSQLEnv by action, p50 ms: " + ", ".join(f"{action} {ms:.3f}" for action, ms in medians.items()))
+    p99 = [1e3 * target.percentile(99) for target in (alone, beside)]
+    print(
+        f"\n56 sessions thinking 100 ms, p99 ms: alone {p99[0]:.2f}, beside 8 hostile ones {p99[1]:.2f} "
+        f"(÷ {p99[1] / p99[0]:.2f}); p50 ms {1e3 * alone.p50:.2f} and {1e3 * beside.p50:.2f}; "
+        f"{attacks} hostile statements answered"
+    )
     if options.json:
         measured = {
             target.name: {"p50_ms": 1e3 * target.p50, "steps": len(target.seconds)} for target in (ours, sync, fast)
