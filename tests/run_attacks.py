@@ -111,6 +111,8 @@ def main() -> None:
             if table:
                 cost = f"{row['inline']:6.3f} s {row['seconds']:6.2f} s {row['grown'] / 2**20:6.1f} MiB"
                 cost += " killed" if row["killed"] else "       "
+                cost += " file " + ("same" if row["file_unchanged"] and row["folder"] == [path.name] else "CHANGED")
+                cost += " JSON " + ("ok" if row["json"] else "BROKEN")
                 print(f"{name:28} {cost}  {row['kind']:15} {str(row['text'])[:60]!r}")
             else:
                 print(json.dumps(row))
