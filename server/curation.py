@@ -103,8 +103,7 @@ def curate(folder: Path, drafts: Sequence[Draft], settings: Settings) -> Audit:
     by_database = defaultdict(list)
     for draft in drafts:
         by_database[draft.db_id].append(draft)
-    kept: dict[str, Question] = {}
-    excluded: dict[str, Exclusion] = {}
+    outcomes: dict[str, Question | Exclusion] = {}
     with closing(Engine(Limits(rows=1000, counted_rows=1000))) as engine:
         for db_id, group in by_database.items():
             path = database_path(folder, db_id)
@@ -113,16 +112,11 @@ def curate(folder: Path, drafts: Sequence[Draft], settings: Settings) -> Audit:
             with TemporaryDirectory() as scratch:
                 copies = _reordered_copies(path, Path(scratch))
                 for draft in group:
-                    outcome = _examine(engine, Database(db_id, path), copies, draft, settings)
-                    if isinstance(outcome, Exclusion):
-                        excluded[draft.question_id] = outcome
-                    else:
-                        kept[draft.question_id] = outcome
-    questions = [kept[d.question_id] for d in drafts if d.question_id in kept]
-    return Audit(
-        tuple(assign_splits(questions)),
-        {d.question_id: excluded[d.question_id] for d in drafts if d.question_id in excluded},
-    )
+                    outcomes[draft.question_id] = _examine(engine, Database(db_id, path), copies, draft, settings)
+    in_order = {draft.question_id: outcomes[draft.question_id] for draft in drafts}
+    questions = [outcome for outcome in in_order.values() if isinstance(outcome, Question)]
+    excluded = {key: outcome for key, outcome in in_order.items() if isinstance(outcome, Exclusion)}
+    return Audit(tuple(assign_splits(questions)), excluded)
 
 
 def _examine(

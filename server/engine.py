@@ -11,17 +11,17 @@ import os
 import re
 import threading
 import time
-from collections import OrderedDict
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
-from typing import Any, Final
+from functools import cache
+from typing import Final
 
 import apsw
 
-from sql_env.server.databases import Database, SQLValue
+from sql_env.server.databases import Database
 from sql_env.server.errors import LimitError
-from sql_env.server.sandbox import INLINE, BudgetError, Connection, Limits, QueryResult, inspect, require_text
-from sql_env.server.worker import MAX_CONNECTIONS, Worker
+from sql_env.server.sandbox import INLINE, BudgetError, Connections, Limits, QueryResult, require_text
+from sql_env.server.worker import Worker
 
 INLINE_SECONDS: Final = 0.02
 INLINE_MEMORY: Final = 4 * 2**20
@@ -45,7 +45,7 @@ class Engine:
         self.limits = limits
         self._inline_vm_steps = inline_vm_steps
         self._queue_seconds = queue_seconds
-        self._local = threading.local()
+        self._local = _Local()
         self._worker = Worker()
         self._queue = ThreadPoolExecutor(1, "sql-worker")
         _pin_process()
@@ -93,14 +93,6 @@ class Engine:
             raise LimitError(f"the server is busy: no turn within {self._queue_seconds:g} s; try again")
         return await turn
 
-    def inspect(self, database: Database, sql: str, *arguments: SQLValue) -> list[tuple[Any, ...]]:
-        """Run a statement of our own on a database, without authorizer or budget, and return its rows.
-
-        Raises:
-            DataError: the file is not a readable SQLite database.
-        """
-        return inspect(database, sql, *arguments)
-
     def close(self) -> None:
         """Stop the worker. Statements that wait for it are cancelled; one that runs ends by its limits."""
         self._queue.shutdown(wait=True, cancel_futures=True)
@@ -111,8 +103,7 @@ class Engine:
 
     def _run_inline(self, database: Database, sql: str, limits: Limits) -> QueryResult | None:
         """Run a statement on this thread, or return None if the worker has to."""
-        connection = self._connection(database)
-        if connection is None or not is_light(sql):
+        if not is_light(sql) or _is_large(database):
             return None
         cheap = replace(
             limits,
@@ -121,25 +112,21 @@ class Engine:
             memory=min(limits.memory, INLINE_MEMORY),
         )
         try:
-            return connection.run(sql, cheap)
+            return self._local.connections.get(database).run(sql, cheap)
         except BudgetError:
             return None
 
-    def _connection(self, database: Database) -> Connection | None:
-        """Return this thread's connection to a database, or None if the file is large."""
-        connections: OrderedDict[Database, Connection | None] | None
-        connections = getattr(self._local, "connections", None)
-        if connections is None:
-            connections = self._local.connections = OrderedDict()
-        if database not in connections:
-            large = database.path.is_file() and database.path.stat().st_size > INLINE_FILE_BYTES
-            connections[database] = None if large else Connection(database, INLINE)
-            if len(connections) > MAX_CONNECTIONS:
-                oldest = connections.popitem(last=False)[1]
-                if oldest is not None:
-                    oldest.close()
-        connections.move_to_end(database)
-        return connections[database]
+
+class _Local(threading.local):
+    """What each thread has of its own."""
+
+    def __init__(self) -> None:
+        self.connections = Connections(INLINE)
+
+
+@cache
+def _is_large(database: Database) -> bool:
+    return database.path.is_file() and database.path.stat().st_size > INLINE_FILE_BYTES
 
 
 def is_light(sql: str) -> bool:

@@ -55,7 +55,7 @@ class Resources:
             rows=settings.result_rows,
         )
         self.engine = Engine(limits, inline_vm_steps=settings.inline_vm_steps, queue_seconds=settings.queue_seconds)
-        self.schema: Callable[[Database], Schema] = lru_cache(None)(self._read_schema)
+        self.schema: Callable[[Database], Schema] = lru_cache(None)(read_schema)
 
     @classmethod
     def load(cls, settings: Settings) -> "Resources":
@@ -86,9 +86,6 @@ class Resources:
     def close(self) -> None:
         """Stop the engine's worker."""
         self.engine.close()
-
-    def _read_schema(self, database: Database) -> Schema:
-        return read_schema(self.engine, database)
 
 
 @dataclass

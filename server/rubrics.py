@@ -4,6 +4,7 @@ The outcome return of an episode is their sum, in [−0.1, 1.0]: 1.0 for the rig
 any right answer, at most 0.2 for any other end. docs/rewards.md gives the table and worked episodes.
 """
 
+from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,9 +43,9 @@ class _EpisodeRubric(Rubric):
         episode = self.episode
         return self.score(episode) if episode is not None and episode.done else 0.0
 
+    @abstractmethod
     def score(self, episode: Episode) -> float:
         """Score a finished episode."""
-        raise NotImplementedError
 
 
 class ExecutionRubric(_EpisodeRubric):
@@ -90,9 +91,9 @@ class OutcomeRubric(_EpisodeRubric):
             child.episode = episode
             child.last_score = None
 
-    def forward(self, action: Any, observation: Any) -> float:
+    def score(self, episode: Episode) -> float:
         """Return the sum of the children's scores."""
-        return float(sum(child(action, observation) for child in self.children()))
+        return float(sum(child(None, None) for child in self.children()))
 
     def components(self) -> dict[str, float]:
         """Return the children's last scores by name."""

@@ -13,6 +13,7 @@ takes long; it is for the event loop. FULL allows what SQLite's limits allow; it
 
 import re
 import time
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ FROZEN_NOW: Final = "2025-01-01 00:00:00"
 """What ``'now'`` and CURRENT_TIMESTAMP are to a statement, in UTC, for ever: results must not depend on the day."""
 
 MAX_SQL_BYTES: Final = 10_000
+MAX_CONNECTIONS: Final = 200
 
 ALLOWED_FUNCTIONS: Final = frozenset(
     """abs acos acosh asin asinh atan atan2 atanh avg ceil ceiling char coalesce concat concat_ws cos cosh count
@@ -294,6 +296,27 @@ class Connection:
             raise StatementError(str(error)) from None
         except (apsw.MismatchError, apsw.RangeError, apsw.BindingsError) as error:
             raise StatementError(str(error)) from None
+
+
+class Connections:
+    """One thread's connections under one profile; beyond MAX_CONNECTIONS the least recently used is closed."""
+
+    def __init__(self, profile: Profile) -> None:
+        self._profile = profile
+        self._open: OrderedDict[Database, Connection] = OrderedDict()
+
+    def get(self, database: Database) -> Connection:
+        """Return the connection to a database.
+
+        Raises:
+            DataError: the file is not a readable SQLite database.
+        """
+        if database not in self._open:
+            self._open[database] = Connection(database, self._profile)
+            if len(self._open) > MAX_CONNECTIONS:
+                self._open.popitem(last=False)[1].close()
+        self._open.move_to_end(database)
+        return self._open[database]
 
 
 def inspect(database: Database, sql: str, *arguments: SQLValue) -> list[tuple[Any, ...]]:

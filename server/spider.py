@@ -32,6 +32,7 @@ from typing import IO, Any, Literal
 
 import httpx
 
+from sql_env.server import databases
 from sql_env.server.download import CHUNK, LIMITS, MB, Limits, Progress, digest, download, pour
 from sql_env.server.errors import DataError
 
@@ -187,8 +188,7 @@ def fetch(
 
 def read_checksums(path: Path = _QUESTIONS / "spider.sha256") -> dict[str, str]:
     """Read the committed checksums of databases (sha256sum's format) and add those of the question files."""
-    pairs = (line.split(maxsplit=1) for line in path.read_text(encoding="utf-8").splitlines())
-    return {name: digest for digest, name in pairs} | QUESTION_SHA256
+    return databases.read_checksums(path) | QUESTION_SHA256
 
 
 def read_db_list(data_dir: Path) -> list[str]:

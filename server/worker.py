@@ -13,7 +13,6 @@ import signal
 import subprocess
 import sys
 import traceback
-from collections import OrderedDict
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -22,15 +21,13 @@ from typing import IO, Any, Final
 from sql_env.server import errors
 from sql_env.server.databases import Database, SQLValue
 from sql_env.server.errors import AgentError, LimitError
-from sql_env.server.sandbox import FULL, BudgetError, Connection, Limits, QueryResult, stopped_after
+from sql_env.server.sandbox import FULL, BudgetError, Connections, Limits, QueryResult, stopped_after
 
 GRACE_SECONDS: Final = 0.05
 """Processor time between the progress handler's stop and the kernel's."""
 
 GROWTH_BYTES: Final = 56 * 2**20
 """Memory that the process may add during a statement; SQLite's own limit is lower."""
-
-MAX_CONNECTIONS: Final = 200
 
 
 class Worker:
@@ -133,7 +130,7 @@ def main() -> None:
 
 def serve(requests: IO[bytes], answers: IO[bytes]) -> None:
     """Answer requests, one a line."""
-    connections: OrderedDict[Database, Connection] = OrderedDict()
+    connections = Connections(FULL)
     for line in requests:
         request = json.loads(line)
         database = Database(request["db_id"], Path(request["path"]))
@@ -142,17 +139,11 @@ def serve(requests: IO[bytes], answers: IO[bytes]) -> None:
         answers.flush()
 
 
-def _answer(
-    connections: "OrderedDict[Database, Connection]", database: Database, sql: str, limits: Limits
-) -> dict[str, Any]:
+def _answer(connections: Connections, database: Database, sql: str, limits: Limits) -> dict[str, Any]:
     try:
-        if database not in connections:
-            connections[database] = Connection(database, FULL)
-            if len(connections) > MAX_CONNECTIONS:
-                connections.popitem(last=False)[1].close()
-        connections.move_to_end(database)
+        connection = connections.get(database)
         with _bounded(limits):
-            result = connections[database].run(sql, limits)
+            result = connection.run(sql, limits)
     except BudgetError as error:
         return {"error": "LimitError", "message": str(error)}
     except AgentError as error:

@@ -22,7 +22,6 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from sql_env.server import engine as engine_module
 from sql_env.server.curation import make_database
 from sql_env.server.databases import Database, database_path
 from sql_env.server.engine import Engine
@@ -572,10 +571,20 @@ def test_descriptors_and_connections_do_not_grow(engine: Engine, thirty: list[Da
     assert after[1] <= before[1]
 
 
+def test_a_large_file_goes_to_the_worker_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """count(*) is one operation, however many pages it reads."""
+    path = tmp_path / "large.sqlite"
+    make_database(path, "CREATE TABLE t (n INT)", [("t", [(1,), (2,)])])
+    monkeypatch.setattr("sql_env.server.engine.INLINE_FILE_BYTES", path.stat().st_size - 1)
+    monkeypatch.setattr("sql_env.server.sandbox.Connection", lambda *_: pytest.fail("opened on the caller's thread"))
+    with closing(Engine(Limits())) as engine:
+        assert engine.run(Database("large", path), "SELECT count(*) FROM t").rows == ((2,),)
+
+
 def test_connections_of_a_thread_are_bounded(
     engine: Engine, thirty: list[Database], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine_module, "MAX_CONNECTIONS", 4)
+    monkeypatch.setattr("sql_env.server.sandbox.MAX_CONNECTIONS", 4)
     with ThreadPoolExecutor(1) as thread, closing(Engine(Limits())) as bounded:
         before = len(apsw.connections())
         for _ in range(2):

@@ -35,7 +35,7 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Database:
 
 @pytest.fixture(scope="module")
 def schema(engine: Engine, database: Database) -> Schema:
-    return read_schema(engine, database)
+    return read_schema(database)
 
 
 def table(schema: Schema, name: str) -> Table:
@@ -181,14 +181,14 @@ def test_nearest(name: str, near: str) -> None:
 def test_a_file_that_is_no_database_is_the_datas_fault(engine: Engine, tmp_path: Path) -> None:
     (tmp_path / "text.sqlite").write_text("no database " * 100)
     with pytest.raises(DataError, match=r"text\.sqlite"):
-        read_schema(engine, Database("text", tmp_path / "text.sqlite"))
+        read_schema(Database("text", tmp_path / "text.sqlite"))
 
 
 def test_every_starter_table_is_readable_and_its_golds_tables_are_known(engine: Engine) -> None:
     starter: QuestionSet = load("starter", PACKAGED_DATA / "starter")
     names = {}
     for db_id, database in starter.databases.items():
-        schema = read_schema(engine, database)
+        schema = read_schema(database)
         names[db_id] = {name.lower() for name in schema.names}
         for table in schema.tables:
             count = engine.run(database, f"SELECT count(*) FROM {quoted(table.name)}").rows[0][0]

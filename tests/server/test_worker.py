@@ -104,7 +104,7 @@ def test_it_ends_with_its_parent(worker: Worker, toy: Database) -> None:
 def test_a_fault_of_ours_in_the_worker_is_logged_there_and_nameless_here(
     toy: Database, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("sql_env.server.worker.Connection", lambda *_: 1 / 0)
+    monkeypatch.setattr("sql_env.server.sandbox.Connection", lambda *_: 1 / 0)
     limits = {"vm_steps": 1, "seconds": 1, "memory": 1, "rows": 1, "counted_rows": 1, "row_bytes": 1}
     request = {"db_id": "toy", "path": str(Path(toy.path)), "sql": "SELECT 1", "limits": limits}
     answers = io.BytesIO()
