@@ -3,6 +3,7 @@
 import itertools
 import json
 import math
+import random
 import time
 import timeit
 from collections import Counter
@@ -13,11 +14,12 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
+from sql_env.server import verifier
 from sql_env.server.formatting import show_result
 from sql_env.server.questions import QuestionSet, gold_answer, load
 from sql_env.server.sandbox import QueryResult
 from sql_env.server.settings import PACKAGED_DATA
-from sql_env.server.verifier import Gold, Reason, grade
+from sql_env.server.verifier import Gold, Reason, grade, grade_rows
 
 CORRECT, VALUE, SHAPE = Reason.CORRECT, Reason.WRONG_VALUE, Reason.WRONG_SHAPE
 ORDER, UNPARSABLE, EMPTY = Reason.WRONG_ORDER, Reason.UNPARSABLE, Reason.EMPTY
@@ -110,6 +112,9 @@ ONE_CELL = [
     case("null", gold("'null'"), VALUE),
     case("None", gold("null"), VALUE),
     case("[null]", gold("x"), VALUE),
+    *(case(text, gold("none"), VALUE) for text in ("[null]", "null", "NULL")),
+    *(case(text, gold(2**53)) for text in ("9007199254740992.0", "[9007199254740992.0]")),
+    *(case(text, gold(2**53), VALUE) for text in ("9007199254740993.0", "[9007199254740993.0]", "9007199254740992.5")),
     *(case(text, gold("")) for text in ('""', "''", '[""]')),
     *(case(text, gold(""), VALUE) for text in ("NULL", "[null]", "x", "0")),
     *(case(text, gold(""), EMPTY) for text in ("", "  ", "\n\t", "Answer:", "```\n```")),
@@ -148,7 +153,7 @@ TABLES = [
     *(case(text, LIST, SHAPE) for text in ("a", "a, b", "a, b, c, d", "a, b, c, c", '["a", "b"]', "[]", "{}")),
     *(case(text, LIST, SHAPE) for text in ('[["a", "b", "c"]]', "a | b\nc | d", '["a", "b", ["c", 1]]', "12")),
     *(case(text, LIST, VALUE) for text in ("a, b, d", "a, a, b", "a, b, b", '["a", "b", null]')),
-    *(case(text, LIST, UNPARSABLE) for text in ("[a, b, c]", "['a', 'b', 'c']", '["a", "b", "c"', "{a}")),
+    *(case(text, LIST, UNPARSABLE) for text in ("[a, b, c]", "['a', 'b', c]", '["a", "b", "c"', "{a}")),
     *(case(text, gold("a", "a", "b")) for text in ("a, b, a", '["b", "a", "a"]')),
     *(case(text, gold("a", "a", "b"), VALUE) for text in ("a, b, b", "b, b, a")),
     case("a, b", gold("a", "a", "b"), SHAPE),
@@ -411,6 +416,33 @@ def test_starter_golds_are_accepted_and_nothing_else_is(starter: QuestionSet) ->
                 assert grade(gold_answer(other), wanted) is VALUE, (question.question_id, i, j)
 
 
+def attempts(rows: Rows, wanted: Gold) -> int:
+    """Columns that the search tries until it finds the rows equal."""
+    fits = verifier._Fits([[verifier._AnswerCell(cell) for cell in row] for row in rows], wanted)
+    assert fits.some_columns(ordered=wanted.ordered)
+    return verifier.COLUMN_ATTEMPTS - fits._attempts
+
+
+def test_the_search_for_columns_never_turns_back_on_a_starter_gold(starter: QuestionSet) -> None:
+    never_turns_back(starter)
+
+
+def never_turns_back(dataset: QuestionSet) -> None:
+    """Without turning back, w columns take at most w + (w − 1) + … + 1 attempts."""
+    rng = random.Random(0)
+    for question in dataset.questions:
+        width = len(question.columns)
+        wanted = Gold(question.columns, question.gold_rows, question.ordered)
+        orders = (
+            itertools.permutations(range(width)) if width <= 4 else (rng.sample(range(width), width) for _ in "x" * 24)
+        )
+        for order in orders:
+            rows = [[row[c] for c in order] for row in question.gold_rows]
+            if not wanted.ordered:
+                rng.shuffle(rows)
+            assert attempts(rows, wanted) <= width * (width + 1) // 2, question.question_id
+
+
 def test_no_starter_gold_answers_a_question_with_another_gold(starter: QuestionSet) -> None:
     """Every gold against every question: what is accepted has equal content."""
     answers = [(q, gold_answer(q.gold_rows)) for q in starter.questions]
@@ -420,6 +452,37 @@ def test_no_starter_gold_answers_a_question_with_another_gold(starter: QuestionS
             if len(other.gold_rows) == len(wanted.rows) and grade(answer, wanted) is CORRECT:
                 seen = [sorted(as_seen(cell) for cell in row) for row in other.gold_rows]
                 assert sorted(seen) == sorted(sorted(as_seen(cell) for cell in row) for row in wanted.rows)
+
+
+# --- rows that an answer in SQL gave ------------------------------------------------------------------------
+
+
+@settings(max_examples=400)
+@given(golds(SIMPLE), golds(SIMPLE))
+def test_rows_are_graded_as_they_would_be_written_out(wanted: Gold, other: Gold) -> None:
+    for rows in (wanted.rows, wanted.rows[::-1], other.rows):
+        assert (grade_rows(rows, wanted) is CORRECT) == (grade(as_rows(rows), wanted) is CORRECT)
+
+
+ROWS = [
+    ([("null",)], gold(None), VALUE),
+    ([(None,)], gold("null"), VALUE),
+    ([("x'00'",)], gold(b"\0"), VALUE),
+    ([(b"a",)], gold("a"), VALUE),
+    ([(12.0,)], gold(12), CORRECT),
+    ([("12",)], gold(12), CORRECT),
+    ([(float(2**53),)], gold(2**53 + 1), VALUE),
+    ([(1, "x"), (2, "y")], gold(("y", 2), ("x", 1)), CORRECT),
+    ([(1, "x"), (2, "y")], gold(("y", 2), ("x", 1), ordered=True), ORDER),
+    ([(1,), (1,)], gold(1), SHAPE),
+    ([(1, 2)], gold(1), SHAPE),
+    ([], gold(1), EMPTY),
+]
+
+
+@pytest.mark.parametrize(("rows", "wanted", "reason"), ROWS)
+def test_rows_have_types(rows: Rows, wanted: Gold, reason: Reason) -> None:
+    assert grade_rows(rows, wanted) is reason
 
 
 # --- an answer copied from what QUERY shows ---------------------------------------------------------------
