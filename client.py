@@ -18,9 +18,9 @@ class SQLEnvClient(EnvClient[SQLAction, SQLObservation, SQLState]):
             result = env.step(SQLAction(action_type="DESCRIBE", argument="singer"))
             print(result.observation.result)
 
-    ``reset`` takes ``seed``, ``dataset``, ``split``, ``index``, ``task_id``, ``db_id`` and ``hardness``. A
-    selector that names nothing raises RuntimeError with the server's message. A trainer that is silent for long
-    should pass ``websocket_ping_interval_s=None``.
+    ``reset`` takes ``seed``, ``dataset``, ``split``, ``index``, ``task_id``, ``db_id``, ``hardness`` and
+    ``answer_form``. A selector that names nothing raises RuntimeError with the server's message. A trainer that is
+    silent for long should pass ``websocket_ping_interval_s=None``.
     """
 
     def _step_payload(self, action: SQLAction) -> dict[str, Any]:

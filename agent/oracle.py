@@ -40,7 +40,7 @@ class OraclePolicy:
         Raises:
             RuntimeError: this side lacks the data set.
         """
-        self._actions = _actions(self._question(observation))
+        self._actions = _actions(self._question(observation), observation.metadata["answer_form"])
 
     def act(self, observation: SQLObservation) -> SQLAction:
         """Return the next action of the plan."""
@@ -53,7 +53,8 @@ class OraclePolicy:
         return self._datasets[name].by_id(observation.metadata["task_id"])
 
 
-def _actions(question: Question) -> list[SQLAction]:
+def _actions(question: Question, answer_form: str) -> list[SQLAction]:
+    answer = question.gold_sql if answer_form == "sql" else gold_answer(question.gold_rows)
     describe = [SQLAction(action_type="DESCRIBE", argument=table) for table in question.tables]
     query = SQLAction(action_type="QUERY", argument=question.gold_sql)
-    return [*describe, query, SQLAction(action_type="ANSWER", argument=gold_answer(question.gold_rows))]
+    return [*describe, query, SQLAction(action_type="ANSWER", argument=answer)]

@@ -23,17 +23,20 @@ class Plan:
         dataset: name or folder of the data set; None takes the server's default.
         split: the split; None takes every one in file order, or the server's default with a seed.
         episodes: how many, at most as many as there are questions when played in file order.
+        answer_form: ``value`` or ``sql``; None takes the server's default.
         seed: draws the tasks seed, seed + 1, …; None plays each question once in file order.
     """
 
     dataset: str | None = None
     split: str | None = None
+    answer_form: str | None = None
     episodes: int = 1
     seed: int | None = None
 
     def selectors(self) -> Iterator[dict[str, Any]]:
         """Yield the keywords of each reset."""
         common = {"dataset": Path(self.dataset).name} if self.dataset else {}
+        common |= {"answer_form": self.answer_form} if self.answer_form else {}
         for number in range(self.episodes):
             if self.seed is None:
                 yield common | {"split": self.split or "all", "index": number}

@@ -30,11 +30,18 @@ def main() -> None:
     parser.add_argument("--episodes", type=_positive, default=1, help="episodes for each policy (default: 1)")
     parser.add_argument("--seed", type=int, help="draw tasks from this seed on, instead of file order")
     parser.add_argument("--split", help="train, eval, test or all (default: all; train with --seed)")
+    parser.add_argument("--answer-form", choices=["value", "sql"], help="what an ANSWER holds (default: value)")
     parser.add_argument("--base-url", help="play on this server instead of a new one")
     parser.add_argument("--json", metavar="FILE", help="write one trajectory a line")
     parser.add_argument("--quiet", action="store_true", help="print only the closing line")
     options = parser.parse_args()
-    plan = Plan(dataset=options.dataset, split=options.split, episodes=options.episodes, seed=options.seed)
+    plan = Plan(
+        dataset=options.dataset,
+        split=options.split,
+        answer_form=options.answer_form,
+        episodes=options.episodes,
+        seed=options.seed,
+    )
     try:
         with contextlib.ExitStack() as stack:
             environ = {"SQL_ENV_DATASET": options.dataset} if options.dataset else {}

@@ -181,7 +181,8 @@ def _no_constant(name: str) -> None:
 
 
 _PYTHON = re.compile(
-    r"""'(?P<text>(?:[^'\\]|\\.)*)(?:'|\\?\Z) | "(?:[^"\\]|\\.)*(?:"|\\?\Z) | \b(?:None|True|False)\b | [()] | ,(?=\s?[])])""",
+    r"""'(?P<text>(?:[^'\\]|\\.)*)(?:'|\\?\Z) | "(?:[^"\\]|\\.)*(?:"|\\?\Z)
+        | \b(?:None|True|False)\b | [()] | ,(?=\s?[])])""",
     re.DOTALL | re.VERBOSE,
 )
 

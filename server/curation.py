@@ -21,6 +21,7 @@ from tempfile import TemporaryDirectory
 import apsw
 from sqlglot import exp
 
+from sql_env.server.answers import Gold
 from sql_env.server.databases import Database, SQLValue, database_path, write_checksums
 from sql_env.server.engine import Engine
 from sql_env.server.errors import AgentError, DataError
@@ -30,7 +31,7 @@ from sql_env.server.sandbox import Limits, QueryResult
 from sql_env.server.schema import quoted
 from sql_env.server.settings import Settings
 from sql_env.server.structure import counts_rows, hardness, parse, twin_group, with_sort_keys
-from sql_env.server.verifier import Gold, Reason, grade
+from sql_env.server.verifier import Reason, grade
 
 SHUFFLES = 3
 """Row-shuffled copies, besides a reversed one, on which a gold has to give the same result."""

@@ -19,7 +19,7 @@ from typing import Final
 import apsw
 
 from sql_env.server.databases import Database
-from sql_env.server.errors import LimitError
+from sql_env.server.errors import BusyError
 from sql_env.server.sandbox import INLINE, BudgetError, Connections, Limits, QueryResult, require_text
 from sql_env.server.worker import Worker
 
@@ -74,7 +74,7 @@ class Engine:
         caller is gone is not begun.
 
         Raises:
-            AgentError: as for ``run``; besides, LimitError when no turn came within the queue's limit.
+            AgentError: as for ``run``; besides, BusyError when no turn came within the queue's limit.
         """
         limits = limits or self.limits
         require_text(sql)
@@ -90,7 +90,7 @@ class Engine:
             future.cancel()
             raise
         if not done and future.cancel():
-            raise LimitError(f"the server is busy: no turn within {self._queue_seconds:g} s; try again")
+            raise BusyError(f"the server is busy: no turn within {self._queue_seconds:g} s; try again")
         return await turn
 
     def close(self) -> None:

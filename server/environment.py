@@ -8,24 +8,24 @@ import logging
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from openenv.core.env_server.interfaces import Environment
 from openenv.core.env_server.types import EnvironmentMetadata
 
-from sql_env.models import ACTION_TYPES, SQLAction, SQLObservation, SQLState
+from sql_env.models import SQLAction, SQLObservation, SQLState
+from sql_env.server.actions import Plan, Statement, Task, carry_out
 from sql_env.server.databases import Database
 from sql_env.server.engine import Engine
 from sql_env.server.episode import Episode
-from sql_env.server.errors import ActionError, AgentError, TaskError
-from sql_env.server.formatting import Shown, quoted_if_needed, show_known, show_result, show_table
+from sql_env.server.errors import AgentError, TaskError
+from sql_env.server.formatting import Shown, show_known
 from sql_env.server.questions import Question, QuestionSet, load_all
-from sql_env.server.rubrics import OutcomeRubric, RewardConfig
+from sql_env.server.rubrics import RewardConfig, RewardRubric
 from sql_env.server.sandbox import Limits, QueryResult
-from sql_env.server.schema import Schema, Table, nearest, quoted, read_schema, unquoted
+from sql_env.server.schema import Schema, quoted, read_schema
 from sql_env.server.selection import Selection, checked, choose
 from sql_env.server.settings import Settings
 
@@ -34,6 +34,8 @@ logger = logging.getLogger(__name__)
 NAME = "sql_env"
 NO_EPISODE = "no episode is running: call reset first"
 EPISODE_OVER = "the episode is over: call reset to start another"
+SQL_HINT = "ANSWER takes one SELECT statement here; its result is graded."
+STEP_RUNNING = "a step of this episode is still running: wait for its observation"
 EPISODE_GONE = "the session was closed or reset while this step ran: call reset to start an episode"
 
 
@@ -88,17 +90,37 @@ class Resources:
         self.engine.close()
 
 
-@dataclass
 class _Turn:
-    """One step on its way: the statement to run, if any, and what came of it."""
+    """One step on its way: the statement that it waits for, or its outcome.
 
-    episode: Episode
-    action: str
-    argument: str
-    sql: str | None = None
-    table: Table | None = None
-    result: QueryResult | None = None
-    error: str | None = None
+    Args:
+        plan: what the action does.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self.statement: Statement | None = None
+        self.text = ""
+        self.shown: Shown | None = None
+        self.error: AgentError | None = None
+        self._advance(partial(next, plan))
+
+    def resume(self, result: QueryResult) -> None:
+        """Go on with the result of the statement."""
+        self._advance(partial(self._plan.send, result))
+
+    def fail(self, error: AgentError) -> None:
+        """Go on without one."""
+        self._advance(partial(self._plan.throw, error))
+
+    def _advance(self, go_on: Callable[[], Statement]) -> None:
+        self.statement = None
+        try:
+            self.statement = go_on()
+        except StopIteration as end:
+            self.text, self.shown = end.value
+        except AgentError as error:
+            self.error = error
 
 
 class SQLEnvironment(Environment[SQLAction, SQLObservation, SQLState]):
@@ -113,14 +135,15 @@ class SQLEnvironment(Environment[SQLAction, SQLObservation, SQLState]):
     REQUIRES_SINGLE_THREAD_EXECUTOR = True
 
     def __init__(self, resources: Resources) -> None:
-        self._reward = OutcomeRubric(RewardConfig())
+        self._reward = RewardRubric(RewardConfig(), resources.settings.reward_mode)
         super().__init__(rubric=self._reward)
         self._resources = resources
         self._settings = resources.settings
         self._begin_nothing()
 
     def _begin_nothing(self) -> None:
-        self._episode: Episode | None = None
+        self._task: Task | None = None
+        self._stepping: Task | None = None
         self._reward.watch(None)
         self._state = SQLState()
 
@@ -132,8 +155,9 @@ class SQLEnvironment(Environment[SQLAction, SQLObservation, SQLState]):
         Args:
             seed: draws the task; the same seed draws the same task everywhere. Without one, a seed is drawn.
             episode_id: an id for the episode, at most 255 characters; without one, a random id.
-            **kwargs: selectors ``dataset``, ``split``, ``index``, ``task_id``, ``db_id``, ``hardness``; others
-                are ignored. ``index`` counts from 0 in file order among the questions that fit the others.
+            **kwargs: selectors ``dataset``, ``split``, ``index``, ``task_id``, ``db_id``, ``hardness``, and
+                ``answer_form``, ``value`` or ``sql``; others are ignored. ``index`` counts from 0 in file order
+                among the questions that fit the others.
 
         Raises:
             TaskError: a selector names nothing that exists. No episode is running then.
@@ -146,18 +170,25 @@ class SQLEnvironment(Environment[SQLAction, SQLObservation, SQLState]):
                 raise TaskError("episode_id must be at most 255 characters long")
             dataset = self._resources.dataset(selection.dataset)
             question, drawn = choose(dataset, selection, self._settings.split)
-            self._episode = Episode(question, self._settings.max_steps)
-            self._reward.watch(self._episode)
-            self._database = dataset.database(question)
-            self._schema = self._resources.schema(self._database)
-            self._origin = {"dataset": dataset.name, "split": question.split, "task_id": question.question_id}
+            episode = Episode(question, self._settings.max_steps, selection.answer_form)
+            database = dataset.database(question)
+            schema = self._resources.schema(database)
+            self._task = Task(episode, database, schema, self._settings, self._resources.engine.limits)
+            self._reward.watch(episode)
+            self._origin = {
+                "dataset": dataset.name,
+                "split": question.split,
+                "task_id": question.question_id,
+                "answer_form": selection.answer_form,
+            }
             self._state = SQLState(
                 episode_id=episode_id,
                 task_id=question.question_id,
                 dataset=dataset.name,
                 db_id=question.db_id,
             )
-            return self._observe(self._episode, metadata={**self._origin, **drawn})
+            hint = SQL_HINT if selection.answer_form == "sql" else ""
+            return self._observe(self._task, hint, metadata={**self._origin, **drawn})
 
     async def reset_async(
         self, seed: int | None = None, episode_id: str | None = None, **kwargs: Any
@@ -174,108 +205,86 @@ class SQLEnvironment(Environment[SQLAction, SQLObservation, SQLState]):
         Before reset, after the end and after close the observation says so, with ``done`` true and reward 0.0.
         """
         with _own_faults():
-            turn = self._begin(action)
-            if isinstance(turn, SQLObservation):
-                return turn
-            if turn.sql is not None:
-                with self._agent_faults(turn):
-                    turn.result = self._resources.engine.run(self._database, turn.sql)
-            return self._finish(turn)
+            begun = self._begin(action)
+            if isinstance(begun, SQLObservation):
+                return begun
+            task, turn = begun
+            with self._stepping_on(task):
+                while (wanted := turn.statement) is not None:
+                    try:
+                        turn.resume(self._resources.engine.run(wanted.database, wanted.sql, wanted.limits))
+                    except AgentError as error:
+                        turn.fail(error)
+            return self._finish(task, action, turn)
 
     async def step_async(self, action: SQLAction, timeout_s: float | None = None, **kwargs: Any) -> SQLObservation:
         """Carry out one action without blocking the event loop; see ``step``."""
         with _own_faults():
-            turn = self._begin(action)
-            if isinstance(turn, SQLObservation):
-                return turn
-            if turn.sql is not None:
-                with self._agent_faults(turn):
-                    turn.result = await self._resources.engine.run_async(self._database, turn.sql)
-            return self._finish(turn)
+            begun = self._begin(action)
+            if isinstance(begun, SQLObservation):
+                return begun
+            task, turn = begun
+            with self._stepping_on(task):
+                while (wanted := turn.statement) is not None:
+                    try:
+                        turn.resume(await self._resources.engine.run_async(wanted.database, wanted.sql, wanted.limits))
+                    except AgentError as error:
+                        turn.fail(error)
+            return self._finish(task, action, turn)
 
-    def _begin(self, action: SQLAction) -> "_Turn | SQLObservation":
-        """Count the step and find what it has to run; an observation means that no episode takes steps."""
-        episode = self._episode
-        if episode is None:
+    def _begin(self, action: SQLAction) -> tuple[Task, _Turn] | SQLObservation:
+        """Count the step and plan it; an observation means that no episode takes steps now."""
+        task = self._task
+        if task is None:
             return SQLObservation(error=NO_EPISODE, done=True, reward=0.0)
-        if episode.done:
-            return self._observe(episode, error=EPISODE_OVER, reward=0.0, metadata=dict(self._origin))
-        turn = _Turn(episode, action.action_type, action.argument.encode("utf-8", "replace").decode())
-        episode.begin_step(f"{turn.action[:20]} {turn.argument}")
-        with self._agent_faults(turn):
-            self._plan(turn)
-        return turn
-
-    def _plan(self, turn: _Turn) -> None:
-        if turn.action not in ACTION_TYPES:
-            raise ActionError(f"unknown action {turn.action[:20]!r}; use {', '.join(ACTION_TYPES)}")
-        if turn.action == "QUERY":
-            turn.sql = turn.argument
-        elif turn.action in ("DESCRIBE", "SAMPLE"):
-            turn.table = self._find_table(turn.argument)
-            if turn.action == "SAMPLE":
-                turn.sql = f"SELECT * FROM {quoted(turn.table.name)} LIMIT {self._settings.sample_rows}"  # noqa: S608
-
-    def _find_table(self, argument: str) -> Table:
-        table = self._schema.find(argument)
-        if table is not None:
-            return table
-        named = unquoted(argument)[:80]
-        near = nearest(named, self._schema.names)
-        tables = ", ".join(map(quoted_if_needed, self._schema.names))
-        hint = f"did you mean {near}? Tables: {tables}" if near else f"tables: {tables}"
-        raise ActionError(f"no table named {named!r}; {hint}")
+        if task.episode.done:
+            return self._observe(task, error=EPISODE_OVER, reward=0.0, metadata=dict(self._origin))
+        if self._stepping is task:
+            return self._observe(task, error=STEP_RUNNING, reward=0.0)
+        argument = _text(action.argument)
+        task.episode.begin_step(f"{action.action_type[:20]} {argument}")
+        return task, _Turn(carry_out(task, action.action_type, argument))
 
     @contextmanager
-    def _agent_faults(self, turn: _Turn) -> Iterator[None]:
+    def _stepping_on(self, task: Task) -> Iterator[None]:
+        self._stepping = task
         try:
             yield
-        except AgentError as error:
-            turn.sql = None
-            turn.error = self._schema.explain_unknown(str(error), turn.argument)
+        finally:
+            if self._stepping is task:
+                self._stepping = None
 
-    def _finish(self, turn: _Turn) -> SQLObservation:
-        """Tell the episode what happened and write the observation."""
-        episode = turn.episode
-        if episode is not self._episode:  # the idle reaper, say, does not wait for a statement
+    def _finish(self, task: Task, action: SQLAction, turn: _Turn) -> SQLObservation:
+        """End the step and write its observation."""
+        if task is not self._task:  # the idle reaper, say, does not wait for a statement
             return SQLObservation(error=EPISODE_GONE, done=True, reward=0.0)
-        text, shown = "", None
-        if turn.error is None:
-            if turn.result is not None:
-                shown = self._show(turn.result)
-                text = shown.text
-                if turn.action == "QUERY":
-                    episode.saw_result(turn.result)
-            elif turn.action == "DESCRIBE" and turn.table is not None:
-                episode.saw_table(turn.table.name)
-                text = show_table(turn.table, 2 * self._settings.result_chars)
-            elif turn.action == "ANSWER":
-                episode.answered(turn.argument, self._settings.answer_chars)
-                text = "Correct." if episode.correct else f"Not correct: {episode.verdict}."
+        episode = task.episode
         episode.end_step()
-        return self._conclude(episode, text, turn.error, shown)
-
-    def _conclude(self, episode: Episode, text: str, error: str | None, shown: Shown | None) -> SQLObservation:
+        error = task.schema.explain_unknown(str(turn.error), _text(action.argument)) if turn.error else None
         self._state = self._state.model_copy(update={"step_count": episode.step_count, "done": episode.done})
-        if not episode.done:
-            return self._observe(episode, text, error, shown, reward=0.0)
-        outcome = self._reward(None, None)
-        metadata = {
+        reward = self._reward(None, None)
+        metadata = self._last_metadata(episode) if episode.done else None
+        return self._observe(task, turn.text, error, turn.shown, reward=reward, metadata=metadata)
+
+    def _last_metadata(self, episode: Episode) -> dict[str, Any]:
+        question = episode.question
+        graded = {"official_execution_accuracy": episode.official} if episode.answer_form == "sql" else {}
+        return {
             **self._origin,
+            "hardness": question.hardness,
+            "answer_type": question.answer_type,
+            "par": question.par,
             "verdict": str(episode.verdict) if episode.verdict else None,
+            **graded,
             "terminated": not episode.truncated,
             "truncated": episode.truncated,
             "components": self._reward.components(),
-            "outcome_return": outcome,
+            "outcome_return": self._reward.score(episode),
         }
-        return self._observe(episode, text, error, shown, reward=outcome, metadata=metadata)
-
-    def _show(self, result: QueryResult) -> Shown:
-        return show_result(result, self._settings.result_rows, self._settings.result_chars)
 
     def _observe(
         self,
-        episode: Episode,
+        task: Task,
         text: str = "",
         error: str | None = None,
         shown: Shown | None = None,
@@ -283,10 +292,11 @@ class SQLEnvironment(Environment[SQLAction, SQLObservation, SQLState]):
         reward: float | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> SQLObservation:
-        described = [table for name in episode.described if (table := self._schema.find(quoted(name)))]
+        episode, schema = task.episode, task.schema
+        described = [table for name in episode.described if (table := schema.find(quoted(name)))]
         return SQLObservation(
             question=episode.question.question,
-            schema_info=show_known(self._schema, described),
+            schema_info=show_known(schema, described),
             result=text,
             error=error,
             columns=shown.columns if shown else [],
@@ -360,8 +370,12 @@ def _task(question: Question, index: int) -> dict[str, Any]:
         "db_id": question.db_id,
         "question": question.question,
         "hardness": question.hardness,
-        "answer_type": question.answer_type,
     }
+
+
+def _text(argument: str) -> str:
+    """Return an argument without lone surrogates, which JSON can carry and UTF-8 cannot."""
+    return argument.encode("utf-8", "replace").decode()
 
 
 @contextmanager

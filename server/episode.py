@@ -5,12 +5,14 @@ answer is given (terminated) or when the budget's last step was no answer (trunc
 """
 
 from collections import Counter
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Any
 
+from sql_env.server.answers import Gold
 from sql_env.server.questions import Question
 from sql_env.server.sandbox import QueryResult
-from sql_env.server.verifier import Gold, Reason, grade
+from sql_env.server.verifier import Reason, grade, grade_rows
 
 HISTORY_CHARS = 200
 """Length at which an action in the history is cut, so that observations stay small."""
@@ -23,20 +25,26 @@ class Episode:
     Attributes:
         question: what is asked, with its gold.
         max_steps: the step budget.
+        answer_form: ``value``, or ``sql`` if the answer is a statement whose rows are graded.
         step_count: steps taken.
         history: the actions taken, as text.
         described: tables that DESCRIBE has shown, in order.
-        last_result: what the last QUERY that ran gave.
+        last_result: what the last QUERY that ran gave; an answer in SQL counts as one.
+        discoveries: what was found out, without regard to the gold: tables described, results seen.
+        official: Spider's official execution accuracy of an answer in SQL; None if unknown.
         verdict: how the answer was graded, if one was given.
         truncated: whether the budget ran out without an answer.
     """
 
     question: Question
     max_steps: int
+    answer_form: str = "value"
     step_count: int = 0
     history: list[str] = field(default_factory=list)
     described: list[str] = field(default_factory=list)
     last_result: QueryResult | None = None
+    discoveries: set[Hashable] = field(default_factory=set)
+    official: bool | None = None
     verdict: Reason | None = None
     truncated: bool = False
 
@@ -71,18 +79,44 @@ class Episode:
         """Note that DESCRIBE showed a table."""
         if name not in self.described:
             self.described.append(name)
+        self.discoveries.add(name)
+
+    def saw_sample(self, result: QueryResult) -> None:
+        """Note what SAMPLE showed."""
+        if result.reads:
+            self.discoveries.add(hash((result.columns, result.rows)))
 
     def saw_result(self, result: QueryResult) -> None:
         """Note what a QUERY gave."""
+        self.saw_sample(result)
         self.last_result = result
 
     def answered(self, answer: str, max_chars: int) -> None:
-        """Grade the answer and end the episode."""
+        """Grade an answer and end the episode."""
         self.verdict = grade(answer, self.gold, max_chars)
+
+    def answered_in_sql(self, result: QueryResult) -> None:
+        """Grade what an answer in SQL gave, and end the episode. At least one row more than the gold's is needed."""
+        self.saw_result(result)
+        is_whole = result.complete and result.total_rows == len(result.rows)
+        self.verdict = grade_rows(result.rows, self.gold) if is_whole else Reason.WRONG_SHAPE
+
+    def answered_badly(self, reason: Reason) -> None:
+        """End the episode with an answer that cannot be graded."""
+        self.verdict = reason
 
     def end_step(self) -> None:
         """End the episode if this step was the last of the budget."""
         self.truncated = self.verdict is None and self.budget_remaining <= 0
+
+
+def progress(episode: Episode) -> float:
+    """Return how far the agent has explored, from 0 to below 1, without regard to the gold.
+
+    Each discovery halves what is left: a table described for the first time, a result that came from data and was not
+    seen before. Repeats and statements that fail or read no table add nothing.
+    """
+    return 1.0 - 0.5 ** len(episode.discoveries)
 
 
 def evidence(episode: Episode) -> float:

@@ -8,6 +8,9 @@ from typing import Any
 from sql_env.server.errors import TaskError
 from sql_env.server.questions import ANY_SPLIT, Question, QuestionSet, draw
 
+ANSWER_FORMS = ("value", "sql")
+"""What an ANSWER holds: the answer itself, or one SELECT statement that gives it."""
+
 
 @dataclass(frozen=True)
 class Selection:
@@ -20,6 +23,7 @@ class Selection:
     task_id: str | None
     db_id: str | None
     hardness: str | None
+    answer_form: str
 
     @classmethod
     def parse(cls, seed: Any, selectors: Mapping[str, Any]) -> "Selection":
@@ -28,16 +32,17 @@ class Selection:
         Raises:
             TaskError: a selector has the wrong type, or asks for something that does not exist.
         """
-        form = selectors.get("answer_form")
-        if form not in (None, "value"):
-            raise TaskError(f"answer_form must be 'value', not {str(form)[:80]!r}")
+        form = checked("answer_form", selectors.get("answer_form"), str) or "value"
+        if form not in ANSWER_FORMS:
+            raise TaskError(f"answer_form must be 'value' or 'sql', not {form[:80]!r}")
         if selectors.get("variant") not in (None, 0):
             raise TaskError("this data set has no variants")
         texts = {
             name: checked(name, selectors.get(name), str)
             for name in ("dataset", "split", "task_id", "db_id", "hardness")
         }
-        return cls(seed=checked("seed", seed, int), index=checked("index", selectors.get("index"), int), **texts)
+        index = checked("index", selectors.get("index"), int)
+        return cls(seed=checked("seed", seed, int), index=index, answer_form=form, **texts)
 
 
 def checked(name: str, value: Any, kind: type) -> Any:

@@ -16,8 +16,10 @@ from sql_env.server.errors import DataError
 PACKAGED_DATA = Path(__file__).resolve().parent.parent / "data"
 
 
-def _setting(default: Any, unit: str, sentence: str, *, env: str = "", least: float | None = None) -> Any:
-    metadata = {"unit": unit, "sentence": sentence, "env": env, "least": least}
+def _setting(
+    default: Any, unit: str, sentence: str, *, env: str = "", least: float | None = None, choices: tuple[str, ...] = ()
+) -> Any:
+    metadata = {"unit": unit, "sentence": sentence, "env": env, "least": least, "choices": choices}
     return dataclasses.field(default=default, metadata=metadata)
 
 
@@ -36,6 +38,12 @@ class Settings:
     )
     split: str = _setting("train", "name", "Split that reset draws from when it is given none.")
     max_steps: int = _setting(15, "steps", "Steps in an episode; the last that is no ANSWER truncates it.", least=1)
+    reward_mode: str = _setting(
+        "outcome",
+        "name",
+        "When rewards are paid: outcome, all at the end; shaped, besides a term for progress that sums to nothing.",
+        choices=("outcome", "shaped"),
+    )
     sample_rows: int = _setting(5, "rows", "Rows that SAMPLE shows.", least=1)
     result_rows: int = _setting(20, "rows", "Rows that QUERY shows.", least=1)
     result_chars: int = _setting(2000, "characters", "Length of the text of one result.", least=200)
@@ -85,6 +93,8 @@ def _parse(field: "dataclasses.Field[Any]", text: str) -> Any:
         value = Path(text) if isinstance(field.default, Path) else kind(text)
     except ValueError:
         raise DataError(f"{variable(field)}={text!r}: expected {name} ({field.metadata['unit']})") from None
+    if field.metadata["choices"] and value not in field.metadata["choices"]:
+        raise DataError(f"{variable(field)}={text!r}: must be one of {', '.join(field.metadata['choices'])}")
     least = field.metadata["least"]
     if least is not None and not value >= least:
         raise DataError(f"{variable(field)}={text!r}: must be at least {least:g} {field.metadata['unit']}")

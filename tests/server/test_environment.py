@@ -6,8 +6,16 @@ import json
 import pytest
 
 from sql_env.models import SQLAction, SQLObservation
-from sql_env.server.environment import EPISODE_GONE, EPISODE_OVER, NO_EPISODE, Resources, SQLEnvironment
-from sql_env.server.errors import TaskError
+from sql_env.server.environment import (
+    EPISODE_GONE,
+    EPISODE_OVER,
+    NO_EPISODE,
+    SQL_HINT,
+    STEP_RUNNING,
+    Resources,
+    SQLEnvironment,
+)
+from sql_env.server.errors import BusyError, TaskError
 from sql_env.server.questions import Question, gold_answer
 
 TASK = "allotment_society-001"
@@ -33,7 +41,14 @@ def test_first_observation_names_tables_and_no_column(env: SQLEnvironment, resou
     assert seen.reward is None
     assert not seen.done
     assert seen.budget_remaining == 15
-    assert seen.metadata == {"dataset": "starter", "split": question(resources).split, "task_id": TASK, "seed": None}
+    assert seen.result == ""
+    assert seen.metadata == {
+        "dataset": "starter",
+        "split": question(resources).split,
+        "task_id": TASK,
+        "answer_form": "value",
+        "seed": None,
+    }
 
 
 def test_describe_shows_types_keys_and_row_count(env: SQLEnvironment) -> None:
@@ -162,7 +177,8 @@ def test_step_before_reset_after_end_and_after_close_is_an_explicit_error(env: S
         ({"seed": True}, "seed must be an integer"),
         ({"seed": -5}, "seed must be at least 0"),
         ({"task_id": TASK, "split": "nosuch"}, f"task {TASK} has split"),
-        ({"answer_form": "sql"}, "answer_form must be 'value'"),
+        ({"answer_form": "SQL"}, "answer_form must be 'value' or 'sql'"),
+        ({"answer_form": 3}, "answer_form must be a string"),
         ({"variant": 3}, "this data set has no variants"),
         ({"episode_id": 5}, "episode_id must be a string"),
     ],
@@ -221,6 +237,30 @@ async def test_step_async_equals_step(resources: Resources) -> None:
         assert one.step(action).model_dump_json() == (await two.step_async(action)).model_dump_json()
 
 
+async def test_steps_of_one_episode_do_not_overlap(resources: Resources) -> None:
+    """Two answers at once would be paid twice."""
+    env = SQLEnvironment(resources)
+    env.reset(task_id=TASK, answer_form="sql")
+    slow = "WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n+1 FROM r LIMIT 200000) SELECT max(n) FROM r"
+    step = asyncio.create_task(env.step_async(SQLAction(action_type="ANSWER", argument=slow)))
+    await asyncio.sleep(0.001)
+    second = await env.step_async(SQLAction(action_type="ANSWER", argument=slow))
+    assert (second.error, second.done, second.reward, second.step_count) == (STEP_RUNNING, False, 0.0, 1)
+    assert ((await step).done, env.state.step_count) == (True, 1)
+
+
+async def test_a_cancelled_step_does_not_hold_the_episode(resources: Resources) -> None:
+    env = SQLEnvironment(resources)
+    env.reset(task_id=TASK)
+    slow = "WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n+1 FROM r) SELECT count(*) FROM r"
+    step = asyncio.create_task(env.step_async(SQLAction(action_type="QUERY", argument=slow)))
+    await asyncio.sleep(0.05)
+    step.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await step
+    assert act(env, "SAMPLE", "plot").error is None
+
+
 async def test_close_while_a_statement_runs_is_answered_clearly(resources: Resources) -> None:
     env = SQLEnvironment(resources)
     env.reset(task_id=TASK)
@@ -247,12 +287,14 @@ def test_a_fault_of_ours_reaches_the_client_without_its_text(
     env: SQLEnvironment, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     env.reset(task_id=TASK)
-    monkeypatch.setattr("sql_env.server.environment.show_result", lambda *_: 1 / 0)
+    monkeypatch.setattr("sql_env.server.actions.show_result", lambda *_: 1 / 0)
     with pytest.raises(RuntimeError, match="the server failed to carry this out") as raised:
         act(env, "SAMPLE", "plot")
     assert raised.value.__cause__ is None
     assert "division" not in str(raised.value)
     assert "ZeroDivisionError" in caplog.text
+    monkeypatch.undo()
+    assert act(env, "SAMPLE", "plot").error is None
 
 
 def test_state_says_which_episode_and_nothing_else(env: SQLEnvironment) -> None:
@@ -281,7 +323,7 @@ def test_tasks_carry_no_gold(env: SQLEnvironment, resources: Resources) -> None:
     tasks = [task for split in env.list_splits() for task in env.list_tasks(split)]
     assert len(tasks) == env.num_tasks("all") == len(resources.default_dataset.questions)
     assert {key for task in tasks for key in task} == {
-        "id", "index", "split", "db_id", "question", "hardness", "answer_type",
+        "id", "index", "split", "db_id", "question", "hardness",
     }  # fmt: skip
     assert env.get_task("train", 3) == env.get_task_range("train", 3, 4)[0]
     with pytest.raises(IndexError):
@@ -305,3 +347,74 @@ def test_observations_are_json(env: SQLEnvironment) -> None:
     seen = act(env, "QUERY", "SELECT 9e999, 9223372036854775807, x'00ff', NULL, char(0), cast(x'ff' as text)")
     rows = json.loads(seen.model_dump_json())["rows"]
     assert rows == [["Infinity", "9223372036854775807", "x'00ff'", None, "\x00", "\ufffd"]]
+
+
+# --- the answer in SQL -----------------------------------------------------------------------------------
+
+IN_SQL = [
+    ("SELECT COUNT(*) FROM plot WHERE has_shed = 1", "correct", True),
+    ("```sql\nSELECT COUNT(*) FROM plot WHERE has_shed = 1;\n```", "correct", True),
+    ("Answer: SELECT COUNT(*) FROM plot WHERE has_shed = 1", "correct", True),
+    ("SELECT 47", "correct", True),
+    ("SELECT '47'", "correct", False),
+    ("SELECT 47.0", "correct", True),
+    ("SELECT 48", "wrong_value", False),
+    ("SELECT 47, 47", "wrong_shape", False),
+    ("SELECT DISTINCT 47 FROM plot", "correct", False),
+    ("SELECT 47 FROM plot", "wrong_shape", False),
+    ("SELECT COUNT(*) FROM plot WHERE has_shed > = 1", "unparsable", True),
+    ("SELECT 47 WHERE 0", "empty", False),
+    ("", "empty", None),
+    ("Answer:", "empty", None),
+    ("47", "unparsable", False),
+    ("SELECT nope FROM plot", "unparsable", False),
+    ("DELETE FROM plot", "unparsable", False),
+    ("SELECT 47; SELECT 48", "unparsable", False),
+    ("WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n+1 FROM r) SELECT count(*) FROM r", "unparsable", False),
+]
+
+
+@pytest.mark.parametrize(("sql", "verdict", "official"), IN_SQL)
+def test_an_answer_in_sql_is_run_and_graded(env: SQLEnvironment, sql: str, verdict: str, official: bool | None) -> None:
+    first = env.reset(task_id=TASK, answer_form="sql")
+    assert (first.metadata["answer_form"], first.result) == ("sql", SQL_HINT)
+    seen = act(env, "ANSWER", sql)
+    assert seen.done
+    assert (seen.metadata["verdict"], seen.metadata["official_execution_accuracy"]) == (verdict, official)
+    assert (seen.reward or 0) >= 0.8 if verdict == "correct" else (seen.reward or 0) <= 0.2
+    assert (seen.columns, seen.rows) == ([], [])
+    assert act(env, "ANSWER", "SELECT 47").error == EPISODE_OVER
+
+
+def test_what_is_wrong_with_an_answer_in_sql_is_said(env: SQLEnvironment) -> None:
+    env.reset(task_id=TASK, answer_form="sql")
+    assert act(env, "ANSWER", "SELECT has_shet FROM plot").error == "no such column: has_shet; did you mean has_shed?"
+    env.reset(task_id=TASK, answer_form="sql")
+    assert act(env, "ANSWER", "SELECT 48").result == "Not correct: wrong_value."
+
+
+def test_an_answer_in_sql_leaves_its_result_as_evidence(env: SQLEnvironment) -> None:
+    env.reset(task_id=TASK, answer_form="sql")
+    seen = act(env, "ANSWER", "SELECT COUNT(*), 1 FROM plot WHERE has_shed = 1")
+    assert (seen.metadata["verdict"], seen.reward) == ("wrong_shape", pytest.approx(0.2))
+
+
+def test_only_an_answer_in_sql_has_an_official_accuracy(env: SQLEnvironment) -> None:
+    env.reset(task_id=TASK)
+    assert "official_execution_accuracy" not in act(env, "ANSWER", "47").metadata
+
+
+async def test_an_answer_in_sql_that_gets_no_turn_is_not_graded(
+    env: SQLEnvironment, resources: Resources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def busy(*_: object) -> None:
+        raise BusyError("the server is busy: no turn within 30 s; try again")
+
+    env.reset(task_id=TASK, answer_form="sql")
+    monkeypatch.setattr(resources.engine, "run_async", busy)
+    seen = await env.step_async(SQLAction(action_type="ANSWER", argument="SELECT 47"))
+    assert (seen.done, seen.error) == (False, "the server is busy: no turn within 30 s; try again")
+    monkeypatch.undo()
+    assert (await env.step_async(SQLAction(action_type="ANSWER", argument="SELECT 47"))).metadata[
+        "verdict"
+    ] == "correct"

@@ -48,7 +48,7 @@ def test_variable_names() -> None:
 @pytest.mark.parametrize("name", FIELDS)
 def test_each_variable_is_read_and_keeps_its_type(name: str) -> None:
     field = FIELDS[name]
-    text = {int: "2000000", float: "12.5"}.get(type(field.default), "elsewhere")
+    text = {int: "2000000", float: "12.5"}.get(type(field.default), ("elsewhere", *field.metadata["choices"])[-1])
     value = getattr(Settings.from_environ({variable(field): text}), name)
     assert type(value) is type(field.default)
     assert value == (Path(text) if name == "data" else type(field.default)(text))
@@ -83,6 +83,12 @@ def test_least_value_is_taken_and_less_is_refused(name: str) -> None:
 def test_nan_is_refused(name: str) -> None:
     with pytest.raises(DataError, match=variable(FIELDS[name])):
         Settings.from_environ({variable(FIELDS[name]): "nan"})
+
+
+def test_a_choice_is_one_of_its_names() -> None:
+    assert Settings.from_environ({"SQL_ENV_REWARD_MODE": "shaped"}).reward_mode == "shaped"
+    with pytest.raises(DataError, match="SQL_ENV_REWARD_MODE='dense': must be one of outcome, shaped"):
+        Settings.from_environ({"SQL_ENV_REWARD_MODE": "dense"})
 
 
 def test_integers_have_no_fraction() -> None:

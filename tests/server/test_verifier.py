@@ -15,11 +15,12 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from sql_env.server import verifier
+from sql_env.server.answers import Gold
 from sql_env.server.formatting import show_result
 from sql_env.server.questions import QuestionSet, gold_answer, load
 from sql_env.server.sandbox import QueryResult
 from sql_env.server.settings import PACKAGED_DATA
-from sql_env.server.verifier import Gold, Reason, grade, grade_rows
+from sql_env.server.verifier import Reason, grade, grade_rows
 
 CORRECT, VALUE, SHAPE = Reason.CORRECT, Reason.WRONG_VALUE, Reason.WRONG_SHAPE
 ORDER, UNPARSABLE, EMPTY = Reason.WRONG_ORDER, Reason.UNPARSABLE, Reason.EMPTY
