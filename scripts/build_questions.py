@@ -10,7 +10,9 @@ import json
 import sys
 from pathlib import Path
 
-from sql_env.server.curation import Exclusion, build, read_drafts, read_spider
+from sql_env.server.audit import Exclusion
+from sql_env.server.curation import build
+from sql_env.server.drafts import read_drafts, read_spider
 from sql_env.server.errors import DataError
 from sql_env.server.settings import PACKAGED_DATA, Settings
 

@@ -10,8 +10,9 @@ import random
 import sys
 from pathlib import Path
 
-from sql_env.server.curation import build, make_database, read_drafts
+from sql_env.server.curation import build, make_database
 from sql_env.server.databases import database_path
+from sql_env.server.drafts import read_drafts
 from sql_env.server.settings import PACKAGED_DATA, Settings
 
 

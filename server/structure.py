@@ -1,7 +1,7 @@
-"""What the text of a gold says: its hardness, its twins, its order, its sort keys. Pure, on sqlglot's syntax tree."""
+"""What the text of a gold says: its hardness, its order, its sort keys. Pure, on sqlglot's syntax tree."""
 
-import hashlib
-from typing import Any
+import re
+from typing import Any, TypeAlias
 
 import sqlglot
 from sqlglot import exp
@@ -21,10 +21,9 @@ def parse(sql: str) -> exp.Expr:
         raise DataError(f"this gold cannot be parsed ({error}): {sql}") from None
 
 
-def twin_group(db_id: str, tree: exp.Expr) -> str:
-    """Return what questions with the same gold SQL, but for spaces, case and comments, have in common."""
-    normal = tree.sql(dialect="sqlite", normalize=True, comments=False)
-    return hashlib.sha256(f"{db_id}\n{normal}".encode()).hexdigest()[:12]
+def normal_text(sql: str) -> str:
+    """Return a statement's text but for spaces, case, the kind of quotes and a closing semicolon."""
+    return re.sub(r"[\s;]+", "", sql).casefold().replace('"', "'")
 
 
 def hardness(tree: exp.Expr) -> str:
@@ -106,7 +105,11 @@ def _sort_key(select: exp.Select, key: exp.Expr) -> exp.Expr:
     return (key.this if isinstance(key, exp.Alias) else key).copy()
 
 
-def with_sort_keys(tree: exp.Expr) -> tuple[exp.Select, int] | None:
+Probe: TypeAlias = tuple[exp.Query, list[int], int]
+"""A statement that shows a gold's ORDER BY keys: the statement, the keys' columns, how many columns are the gold's."""
+
+
+def with_sort_keys(tree: exp.Expr) -> Probe | None:
     """Return a SELECT that also gives its ORDER BY keys, as its last columns, and one row beyond its LIMIT.
 
     Returns None for a statement without a top-level ORDER BY, and where keys cannot be added without changing the
@@ -117,7 +120,33 @@ def with_sort_keys(tree: exp.Expr) -> tuple[exp.Select, int] | None:
         return None
     keys = [_sort_key(tree, ordered.this) for ordered in order.expressions]
     probe = tree.select(*(exp.alias_(key, f"sort_key_{i}") for i, key in enumerate(keys)))
-    limit = tree.args.get("limit")
-    if limit is not None and limit.expression.is_int:
-        probe = probe.limit(int(limit.expression.name) + 1)
-    return probe, len(keys)
+    return _one_row_more(probe), list(range(-len(keys), 0)), -len(keys)
+
+
+def sort_key_columns(tree: exp.Expr) -> Probe | None:
+    """Return a statement with one row beyond its LIMIT whose ORDER BY keys are all among its columns, or None."""
+    order = tree.args.get("order")
+    if not isinstance(tree, exp.Query) or order is None:
+        return None
+    items = tree.selects
+    keys = [_position(items, ordered.this) for ordered in order.expressions]
+    if any(isinstance(item, exp.Star) for item in items) or None in keys:
+        return None
+    return _one_row_more(tree), [key for key in keys if key is not None], len(items)
+
+
+def _position(items: list[exp.Expr], key: exp.Expr) -> int | None:
+    """Return which column an ORDER BY term stands for."""
+    if isinstance(key, exp.Literal) and key.is_int:
+        return int(key.name) - 1
+    for number, item in enumerate(items):
+        if item.unalias() == key or (isinstance(key, exp.Column) and item.alias_or_name.lower() == key.name.lower()):
+            return number
+    return None
+
+
+def _one_row_more(query: exp.Query) -> exp.Query:
+    limit = query.args.get("limit")
+    if limit is None or not limit.expression.is_int:
+        return query
+    return query.limit(int(limit.expression.name) + 1)
