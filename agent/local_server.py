@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 COMMAND = (sys.executable, "-m", "sql_env.server.app", "--host", "127.0.0.1", "--port", "0")
 START_SECONDS = 60.0
@@ -19,23 +20,26 @@ class ServerError(RuntimeError):
 
 
 @contextmanager
-def local_server(environ: Mapping[str, str] | None = None, command: Sequence[str] = COMMAND) -> Iterator[str]:
+def local_server(
+    environ: Mapping[str, str] | None = None, command: Sequence[str] = COMMAND, log: Path | None = None
+) -> Iterator[str]:
     """Start a server, yield its base URL, and stop it.
 
     Args:
         environ: environment variables to add to this process's own.
         command: what to run; it has to name its address as uvicorn does.
+        log: where to keep what the server says.
 
     Raises:
         ServerError: it ended or was silent for a minute before it listened.
     """
-    with tempfile.NamedTemporaryFile("w+", suffix=".log") as log:
+    with log.open("w+") if log else tempfile.NamedTemporaryFile("w+", suffix=".log") as said:
         # The log is a file, so that nobody has to empty a pipe; the port is read from it.
         process = subprocess.Popen(
-            command, stdout=log, stderr=subprocess.STDOUT, env={**os.environ, "LOG_LEVEL": "info", **(environ or {})}
+            command, stdout=said, stderr=subprocess.STDOUT, env={**os.environ, "LOG_LEVEL": "info", **(environ or {})}
         )
         try:
-            yield _wait(process, log.name)
+            yield _wait(process, said.name)
         finally:
             process.terminate()
             try:

@@ -11,6 +11,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import hostile_sql
 import hypothesis
+import running
 
 from sql_env.agent.local_server import local_server
 from sql_env.server.databases import Database
@@ -33,6 +34,22 @@ def shared_spider() -> Path:
     if not SHARED_SPIDER.is_dir():
         pytest.skip("SKIPPED FOR LACK OF DATA: no spider/spider_data under SQL_ENV_SHARED (default ../shared)")
     return SHARED_SPIDER
+
+
+@pytest.fixture(scope="session")
+def spider_data(shared_spider: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with the ten databases, fetched and built by the scripts."""
+    data = tmp_path_factory.mktemp("spider") / "data"
+    assert "524  of 676 questions kept" in running.install_spider(shared_spider, data)
+    return data
+
+
+@pytest.fixture(scope="session")
+def whole_spider_data(shared_spider: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with every shared database of Spider, its own train/dev border kept."""
+    data = tmp_path_factory.mktemp("whole_spider") / "data"
+    assert "3,902  of 4,636 questions kept" in running.install_spider(shared_spider, data, "--all")
+    return data
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,6 @@
 """scripts/play.py as people run it: real processes, a real WebSocket."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,23 +8,10 @@ from pathlib import Path
 import httpx
 import pytest
 from hostile_sql import ROOT
+from running import SCRIPTS, run
 
 from sql_env.agent.play import Plan, summary
 from sql_env.agent.rollout import Trajectory
-
-SCRIPTS = ROOT / "scripts"
-
-
-def run(script: str, *arguments: str, timeout: float = 300, **environ: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, str(SCRIPTS / script), *arguments],
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-        check=False,
-        env={**os.environ, "COLUMNS": "100", **environ},
-        stdin=subprocess.DEVNULL,
-    )
 
 
 def read(path: Path) -> list[dict[str, object]]:
@@ -129,29 +115,12 @@ def test_a_port_that_serves_something_else_is_named(starter_server: str) -> None
     assert "Traceback" not in played.stderr
 
 
-@pytest.fixture(scope="module")
-def spider(shared_spider: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The ten databases, fetched and built by the scripts into an empty data folder."""
-    data = tmp_path_factory.mktemp("data")
-    cache = tmp_path_factory.mktemp("cache")
-    (data / "questions").mkdir()
-    for name in ("db_list.json", "spider.sha256"):
-        (data / "questions" / name).write_bytes((ROOT / "data" / "questions" / name).read_bytes())
-    places = ("--cache-dir", str(cache))
-    fetched = run("download_spider.py", "--from", str(shared_spider), "--data-dir", str(data), *places)
-    assert fetched.returncode == 0, fetched.stderr
-    built = run("build_questions.py", *places, SQL_ENV_DATA=str(data))
-    assert built.returncode == 0, built.stderr
-    assert "524  of 676 questions kept" in built.stdout
-    return data
-
-
 @pytest.mark.timeout(400)
-def test_oracle_is_right_on_every_kept_spider_question(spider: Path, tmp_path: Path) -> None:
+def test_oracle_is_right_on_every_kept_spider_question(spider_data: Path, tmp_path: Path) -> None:
     file = tmp_path / "out.jsonl"
     played = run(
         "play.py", "--dataset", "spider", "--policy", "oracle", "--episodes", "676", "--json", str(file), "--quiet",
-        SQL_ENV_DATA=str(spider),
+        SQL_ENV_DATA=str(spider_data),
     )  # fmt: skip
     assert played.returncode == 0, played.stderr
     assert played.stdout == "oracle: 524 of 524 correct, mean return +1.000\n"
@@ -160,16 +129,16 @@ def test_oracle_is_right_on_every_kept_spider_question(spider: Path, tmp_path: P
     assert {line["return"] for line in lines} == {1.0}
 
 
-def test_spider_is_served_first_where_it_is_installed(spider: Path) -> None:
-    played = run("play.py", "--policy", "oracle", SQL_ENV_DATA=str(spider))
+def test_spider_is_served_first_where_it_is_installed(spider_data: Path) -> None:
+    played = run("play.py", "--policy", "oracle", SQL_ENV_DATA=str(spider_data))
     assert played.returncode == 0, played.stderr
     assert "spider · student_assessment-001" in played.stdout
 
 
-def test_a_database_that_differs_ends_the_start(spider: Path, tmp_path: Path) -> None:
+def test_a_database_that_differs_ends_the_start(spider_data: Path, tmp_path: Path) -> None:
     import shutil
 
-    shutil.copytree(spider, tmp_path / "data")
+    shutil.copytree(spider_data, tmp_path / "data")
     database = tmp_path / "data" / "databases" / "pets_1" / "pets_1.sqlite"
     database.write_bytes(database.read_bytes() + b"x")
     played = run("play.py", "--policy", "random", SQL_ENV_DATA=str(tmp_path / "data"))
