@@ -64,6 +64,25 @@ def _known_tables(schema_info: str) -> list[tuple[str, list[str]]]:
     return list(tables.items())
 
 
+class ConstantPolicy:
+    """Gives the same answer to every question, at once; a blank one is the null policy.
+
+    Args:
+        answer: what it says.
+    """
+
+    def __init__(self, answer: str) -> None:
+        self.name = "constant" if answer else "null"
+        self._answer = answer
+
+    def reset(self, observation: SQLObservation, seed: int) -> None:
+        """Begin an episode."""
+
+    def act(self, observation: SQLObservation) -> SQLAction:
+        """Answer."""
+        return SQLAction(action_type="ANSWER", argument=self._answer)
+
+
 class HumanPolicy:
     """Asks a person.
 

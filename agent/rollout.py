@@ -34,6 +34,10 @@ class Trajectory:
         episode_return: the outcome return, in [−0.1, 1.0].
         components: the return by component.
         verdict: how the answer was graded; None if none was given.
+        hardness: the question's hardness, as the last observation tells it.
+        answer_type: what kind of gold it has.
+        par: the oracle's number of steps.
+        official: Spider's official execution accuracy of an answer in SQL; None if there is none.
     """
 
     policy: str
@@ -50,6 +54,11 @@ class Trajectory:
     components: dict[str, float] = field(default_factory=dict)
     verdict: str | None = None
     truncated: bool = False
+    answer_form: str = "value"
+    hardness: str = ""
+    answer_type: str = ""
+    par: int | None = None
+    official: bool | None = None
 
     def to_json(self) -> str:
         """Return the trajectory as one line of JSON; ``steps`` counts them, ``return`` is the outcome return."""
@@ -90,6 +99,7 @@ async def play_episode(
         question=observation.question,
         seed=origin["seed"],
         num_tasks=origin.get("num_tasks"),
+        answer_form=origin["answer_form"],
     )
     policy.reset(observation, seed)
     _tell(watch, None, observation)
@@ -114,5 +124,7 @@ def _finished(played: Trajectory, last: SQLObservation) -> Trajectory:
         raise RuntimeError(f"the episode was lost: {last.error}")
     played.verdict, played.truncated = end["verdict"], end["truncated"]
     played.correct = played.verdict == "correct"
+    played.hardness, played.answer_type, played.par = end["hardness"], end["answer_type"], end["par"]
+    played.official = end.get("official_execution_accuracy")
     played.components, played.episode_return = end["components"], end["outcome_return"]
     return played

@@ -35,7 +35,8 @@ def main() -> None:
             db_ids = None if options.all else json.loads((folder / "questions" / "db_list.json").read_text("utf-8"))
             drafts = read_spider(options.cache_dir / "spider", db_ids)
         if not drafts:
-            sys.exit(f"build_questions: no questions found for {name}")
+            where = options.dataset / "source" / "*.jsonl" if options.dataset else options.cache_dir / "spider"
+            sys.exit(f"build_questions: no questions of {name} in {where}; docs/custom_data.md shows the form")
         audit = build(name, folder, drafts, settings)
     except DataError as error:
         sys.exit(f"build_questions: {error}")
@@ -43,7 +44,7 @@ def main() -> None:
         count = sum(found is reason for found in audit.excluded.values())
         if count:
             print(f"{count:6,}  excluded: {reason}")
-    print(f"{len(audit.questions):6,}  of {len(drafts):,} questions kept, in {folder / 'questions'}")
+    print(f"{len(audit.questions):6,}  of {len(drafts):,} questions kept; {folder / 'questions' / 'AUDIT.md'} says why")
 
 
 if __name__ == "__main__":

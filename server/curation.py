@@ -27,7 +27,7 @@ from sql_env.server.engine import Engine
 from sql_env.server.errors import AgentError, DataError
 from sql_env.server.formatting import show_result
 from sql_env.server.questions import Question, gold_answer
-from sql_env.server.sandbox import Limits, QueryResult
+from sql_env.server.sandbox import Limits, QueryResult, data_faults
 from sql_env.server.schema import quoted
 from sql_env.server.settings import Settings
 from sql_env.server.structure import counts_rows, hardness, normal_text, parse
@@ -80,7 +80,8 @@ def curate(folder: Path, drafts: Sequence[Draft], settings: Settings) -> Audit:
         for db_id, group in by_database.items():
             with TemporaryDirectory() as scratch:
                 database = Database(db_id, database_path(folder, db_id))
-                copies = reordered_copies(database.path, Path(scratch))
+                with data_faults(database):
+                    copies = reordered_copies(database.path, Path(scratch))
                 for draft in group:
                     item, question = _examine(engine, database, copies, draft, settings)
                     examined[draft.question_id] = item

@@ -1,0 +1,85 @@
+"""The documents say what the code does: worked episodes, tables and figures, recomputed."""
+
+import re
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hostile_sql import ROOT
+from running import run
+
+from sql_env.models import SQLAction
+from sql_env.server.agreement import measure, table
+from sql_env.server.engine import Engine
+from sql_env.server.environment import Resources, SQLEnvironment
+from sql_env.server.questions import load
+from sql_env.server.sandbox import Limits
+from sql_env.server.settings import PACKAGED_DATA, Settings
+
+
+def document(name: str) -> str:
+    return (ROOT / "docs" / name).read_text("utf-8")
+
+
+EPISODES = re.findall(
+    r"^### (.+?): (\S+)\n(.*?)^Return (\S+): execution (\S+), correctness (\S+), efficiency (\S+)\.$",
+    document("rewards.md"),
+    re.MULTILINE | re.DOTALL,
+)
+STEP = re.compile(r"^\| `(\w+) (.*?)`(?: × (\d+))? \| (\S+) \| (\S+) \|$", re.MULTILINE)
+
+
+def test_there_are_worked_episodes_and_every_line_of_them_is_read() -> None:
+    assert len(EPISODES) == document("rewards.md").count("\n### ") == 7
+    steps = sum(len(STEP.findall(body)) for _, _, body, *_ in EPISODES)
+    assert steps == document("rewards.md").count("\n| `")
+
+
+@pytest.mark.parametrize("mode", ["outcome", "shaped"])
+@pytest.mark.parametrize("episode", EPISODES, ids=[title for title, *_ in EPISODES])
+def test_worked_episode(resources: Resources, mode: str, episode: tuple[str, ...]) -> None:
+    title, task_id, body, total, *components = episode
+    env = SQLEnvironment(Resources(replace(resources.settings, reward_mode=mode), resources.datasets))
+    env.reset(task_id=task_id, answer_form="sql" if "in SQL" in title else "value")
+    paid = 0.0
+    for action, argument, times, outcome, shaped in STEP.findall(body):
+        for _ in range(int(times or 1)):
+            seen = env.step(SQLAction(action_type=action, argument=argument))
+            assert round(seen.reward, 4) == float(outcome if mode == "outcome" else shaped), argument
+            paid += seen.reward
+    assert seen.done
+    assert round(paid, 4) == round(seen.metadata["outcome_return"], 4) == float(total)
+    got = [round(seen.metadata["components"][name], 4) for name in ("execution", "correctness", "efficiency")]
+    assert got == [float(number) for number in components]
+
+
+def test_the_table_of_agreement_is_what_is_measured() -> None:
+    with closing(Engine(Limits())) as engine:
+        lines = table(measure(load("starter", PACKAGED_DATA / "starter"), engine, Settings()))
+    assert "\n".join(lines) in document("grading.md")
+
+
+def test_the_table_of_agreement_on_spider_is_what_is_measured(spider_data: Path) -> None:
+    with closing(Engine(Limits())) as engine:
+        lines = table(measure(load("spider", spider_data), engine, Settings()))
+    assert "\n".join(lines) in document("grading.md")
+
+
+def section(text: str, name: str) -> str:
+    found = re.search(rf"^## {name}: .*?(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
+    assert found, name
+    return found[0].rstrip()
+
+
+def test_the_base_rates_are_what_is_measured() -> None:
+    played = run("base_rates.py", "--dataset", "starter")
+    assert played.returncode == 0, played.stderr
+    assert section(played.stdout, "starter") == section(document("base_rates.md"), "starter")
+    assert played.stdout.partition("## ")[0] == document("base_rates.md").partition("## ")[0]
+
+
+def test_the_base_rates_on_spider_are_what_is_measured(spider_data: Path) -> None:
+    played = run("base_rates.py", "--dataset", "spider", SQL_ENV_DATA=str(spider_data))
+    assert played.returncode == 0, played.stderr
+    assert section(played.stdout, "spider") == section(document("base_rates.md"), "spider")
