@@ -4,8 +4,9 @@ Kernel code without I/O of its own: it yields statements, is sent their results,
 So the same plan serves a caller that waits and one that awaits. Faults of the agent leave it as AgentError.
 """
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeAlias
 
 from sql_env.server import official
@@ -48,6 +49,45 @@ class Task:
 
 Plan: TypeAlias = Generator[Statement, QueryResult, tuple[str, Shown | None]]
 """Yields statements, is sent their results or thrown their AgentErrors, returns a text and the same as data."""
+
+
+class Turn:
+    """A plan on its way: the statement that it waits for, or its outcome.
+
+    Attributes:
+        statement: what is to be run next; None at the end.
+        text: what the action gives.
+        shown: the same as data.
+        error: why it could not be carried out.
+
+    Args:
+        plan: what the action does.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self.statement: Statement | None = None
+        self.text = ""
+        self.shown: Shown | None = None
+        self.error: AgentError | None = None
+        self._advance(partial(next, plan))
+
+    def resume(self, result: QueryResult) -> None:
+        """Go on with the result of the statement."""
+        self._advance(partial(self._plan.send, result))
+
+    def fail(self, error: AgentError) -> None:
+        """Go on without one."""
+        self._advance(partial(self._plan.throw, error))
+
+    def _advance(self, go_on: Callable[[], Statement]) -> None:
+        self.statement = None
+        try:
+            self.statement = go_on()
+        except StopIteration as end:
+            self.text, self.shown = end.value
+        except AgentError as error:
+            self.error = error
 
 
 def carry_out(task: Task, action: str, argument: str) -> Plan:

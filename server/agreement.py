@@ -6,13 +6,12 @@ run and graded as in an episode. docs/grading.md shows the counts and explains e
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from sqlglot import exp
 
-from sql_env.server.actions import Task, carry_out
+from sql_env.server.actions import Task, Turn, carry_out
 from sql_env.server.engine import Engine
 from sql_env.server.episode import Episode
 from sql_env.server.errors import AgentError
@@ -57,16 +56,13 @@ def answered(dataset: QuestionSet, question: Question, sql: str, engine: Engine,
     database = dataset.database(question)
     episode = Episode(question, settings.max_steps, "sql")
     episode.begin_step("ANSWER")
-    plan = carry_out(Task(episode, database, read_schema(database), settings, engine.limits), "ANSWER", sql)
-    with suppress(StopIteration, AgentError):
-        wanted = next(plan)
-        while True:
-            try:
-                result = engine.run(wanted.database, wanted.sql, wanted.limits)
-            except AgentError as error:
-                wanted = plan.throw(error)
-            else:
-                wanted = plan.send(result)
+    task = Task(episode, database, read_schema(database), settings, engine.limits)
+    turn = Turn(carry_out(task, "ANSWER", sql))
+    while (wanted := turn.statement) is not None:
+        try:
+            turn.resume(engine.run(wanted.database, wanted.sql, wanted.limits))
+        except AgentError as error:
+            turn.fail(error)
     return episode
 
 

@@ -14,8 +14,9 @@ from openenv.core.env_server.http_server import create_app
 from openenv.core.env_server.types import ConcurrencyConfig
 
 from sql_env.models import SQLAction, SQLObservation, SQLState
-from sql_env.server.environment import NAME, Resources, SQLEnvironment
+from sql_env.server.environment import NAME, SQLEnvironment
 from sql_env.server.errors import DataError, TaskError
+from sql_env.server.resources import Resources
 from sql_env.server.settings import Settings
 
 logger = logging.getLogger("uvicorn.error")

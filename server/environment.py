@@ -6,9 +6,8 @@ text reaches the client; any other exception is logged and reaches the client wi
 
 import logging
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import lru_cache, partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -16,18 +15,15 @@ from openenv.core.env_server.interfaces import Environment
 from openenv.core.env_server.types import EnvironmentMetadata
 
 from sql_env.models import SQLAction, SQLObservation, SQLState
-from sql_env.server.actions import Plan, Statement, Task, carry_out
-from sql_env.server.databases import Database
-from sql_env.server.engine import Engine
+from sql_env.server.actions import Task, Turn, carry_out
 from sql_env.server.episode import Episode
 from sql_env.server.errors import AgentError, TaskError
 from sql_env.server.formatting import Shown, show_known
-from sql_env.server.questions import Question, QuestionSet, load_all
+from sql_env.server.questions import Question
+from sql_env.server.resources import Resources
 from sql_env.server.rubrics import RewardConfig, RewardRubric
-from sql_env.server.sandbox import Limits, QueryResult
-from sql_env.server.schema import Schema, quoted, read_schema
+from sql_env.server.schema import quoted
 from sql_env.server.selection import Selection, checked, choose
-from sql_env.server.settings import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -37,90 +33,6 @@ EPISODE_OVER = "the episode is over: call reset to start another"
 SQL_HINT = "ANSWER takes one SELECT statement here; its result is graded."
 STEP_RUNNING = "a step of this episode is still running: wait for its observation"
 EPISODE_GONE = "the session was closed or reset while this step ran: call reset to start an episode"
-
-
-class Resources:
-    """What all sessions of a process share: settings, data sets, the engine, the databases' schemas.
-
-    Args:
-        settings: the settings.
-        datasets: the data sets to serve, the default one first.
-    """
-
-    def __init__(self, settings: Settings, datasets: Mapping[str, QuestionSet]) -> None:
-        self.settings = settings
-        self.datasets = dict(datasets)
-        limits = Limits(
-            vm_steps=settings.query_vm_steps,
-            seconds=settings.query_seconds,
-            memory=settings.query_memory,
-            rows=settings.result_rows,
-        )
-        self.engine = Engine(limits, inline_vm_steps=settings.inline_vm_steps, queue_seconds=settings.queue_seconds)
-        self.schema: Callable[[Database], Schema] = lru_cache(None)(read_schema)
-
-    @classmethod
-    def load(cls, settings: Settings) -> "Resources":
-        """Load and check the data sets that the settings name.
-
-        Raises:
-            DataError: a data set is missing or damaged.
-        """
-        return cls(settings, load_all(settings))
-
-    @property
-    def default_dataset(self) -> QuestionSet:
-        """The data set that reset uses when it is given none."""
-        return next(iter(self.datasets.values()))
-
-    def dataset(self, name: str | None) -> QuestionSet:
-        """Return a data set by name.
-
-        Raises:
-            TaskError: it is not served.
-        """
-        if name is None:
-            return self.default_dataset
-        if name not in self.datasets:
-            raise TaskError(f"unknown data set {name[:80]!r}; this server has: {', '.join(self.datasets)}")
-        return self.datasets[name]
-
-    def close(self) -> None:
-        """Stop the engine's worker."""
-        self.engine.close()
-
-
-class _Turn:
-    """One step on its way: the statement that it waits for, or its outcome.
-
-    Args:
-        plan: what the action does.
-    """
-
-    def __init__(self, plan: Plan) -> None:
-        self._plan = plan
-        self.statement: Statement | None = None
-        self.text = ""
-        self.shown: Shown | None = None
-        self.error: AgentError | None = None
-        self._advance(partial(next, plan))
-
-    def resume(self, result: QueryResult) -> None:
-        """Go on with the result of the statement."""
-        self._advance(partial(self._plan.send, result))
-
-    def fail(self, error: AgentError) -> None:
-        """Go on without one."""
-        self._advance(partial(self._plan.throw, error))
-
-    def _advance(self, go_on: Callable[[], Statement]) -> None:
-        self.statement = None
-        try:
-            self.statement = go_on()
-        except StopIteration as end:
-            self.text, self.shown = end.value
-        except AgentError as error:
-            self.error = error
 
 
 class SQLEnvironment(Environment[SQLAction, SQLObservation, SQLState]):
@@ -232,7 +144,7 @@ class SQLEnvironment(Environment[SQLAction, SQLObservation, SQLState]):
                         turn.fail(error)
             return self._finish(task, action, turn)
 
-    def _begin(self, action: SQLAction) -> tuple[Task, _Turn] | SQLObservation:
+    def _begin(self, action: SQLAction) -> tuple[Task, Turn] | SQLObservation:
         """Count the step and plan it; an observation means that no episode takes steps now."""
         task = self._task
         if task is None:
@@ -243,7 +155,7 @@ class SQLEnvironment(Environment[SQLAction, SQLObservation, SQLState]):
             return self._observe(task, error=STEP_RUNNING, reward=0.0)
         argument = _text(action.argument)
         task.episode.begin_step(f"{action.action_type[:20]} {argument}")
-        return task, _Turn(carry_out(task, action.action_type, argument))
+        return task, Turn(carry_out(task, action.action_type, argument))
 
     @contextmanager
     def _stepping_on(self, task: Task) -> Iterator[None]:
@@ -254,7 +166,7 @@ class SQLEnvironment(Environment[SQLAction, SQLObservation, SQLState]):
             if self._stepping is task:
                 self._stepping = None
 
-    def _finish(self, task: Task, action: SQLAction, turn: _Turn) -> SQLObservation:
+    def _finish(self, task: Task, action: SQLAction, turn: Turn) -> SQLObservation:
         """End the step and write its observation."""
         if task is not self._task:  # the idle reaper, say, does not wait for a statement
             return SQLObservation(error=EPISODE_GONE, done=True, reward=0.0)

@@ -16,7 +16,7 @@ import running
 from sql_env.agent.local_server import local_server
 from sql_env.server.databases import Database
 from sql_env.server.engine import Engine
-from sql_env.server.environment import Resources
+from sql_env.server.resources import Resources
 from sql_env.server.sandbox import Limits
 from sql_env.server.settings import Settings
 

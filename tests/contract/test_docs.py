@@ -12,8 +12,9 @@ from running import run
 from sql_env.models import SQLAction
 from sql_env.server.agreement import measure, table
 from sql_env.server.engine import Engine
-from sql_env.server.environment import Resources, SQLEnvironment
+from sql_env.server.environment import SQLEnvironment
 from sql_env.server.questions import load
+from sql_env.server.resources import Resources
 from sql_env.server.sandbox import Limits
 from sql_env.server.settings import PACKAGED_DATA, Settings
 

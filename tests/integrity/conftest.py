@@ -11,8 +11,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from served import Served
 
 from sql_env.agent.local_server import local_server
-from sql_env.server.environment import Resources
 from sql_env.server.questions import load
+from sql_env.server.resources import Resources
 from sql_env.server.settings import PACKAGED_DATA
 
 

@@ -14,9 +14,10 @@ from served import Served
 
 from sql_env.server.answers import Gold
 from sql_env.server.databases import sha256
-from sql_env.server.environment import EPISODE_OVER, Resources, SQLEnvironment
+from sql_env.server.environment import EPISODE_OVER, SQLEnvironment
 from sql_env.server.formatting import quoted_if_needed
 from sql_env.server.questions import Question, gold_answer
+from sql_env.server.resources import Resources
 from sql_env.server.rubrics import RewardConfig
 from sql_env.server.verifier import Reason, grade
 

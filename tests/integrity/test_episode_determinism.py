@@ -14,7 +14,8 @@ PLAY = """
 import hashlib, json, sys
 sys.path.insert(0, {here!r})
 from episodes import exploration, oracle, play
-from sql_env.server.environment import Resources, SQLEnvironment
+from sql_env.server.environment import SQLEnvironment
+from sql_env.server.resources import Resources
 from sql_env.server.settings import Settings
 resources = Resources.load(Settings.from_environ())
 dataset, digests = resources.default_dataset, {{}}

@@ -11,7 +11,7 @@ from episodes import exploration, messages, oracle
 from served import Served
 from websockets.asyncio.client import ClientConnection, connect
 
-from sql_env.server.environment import Resources
+from sql_env.server.resources import Resources
 
 SESSIONS = 64
 

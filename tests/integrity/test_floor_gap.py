@@ -6,8 +6,9 @@ import pytest
 from episodes import Action, oracle, play
 from served import Served
 
-from sql_env.server.environment import Resources, SQLEnvironment
+from sql_env.server.environment import SQLEnvironment
 from sql_env.server.questions import Question
+from sql_env.server.resources import Resources
 
 WASTED: Action = ("QUERY", "SELECT nope")
 

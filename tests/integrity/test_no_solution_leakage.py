@@ -20,8 +20,9 @@ from websockets.sync.client import connect
 
 from sql_env.agent.local_server import local_server
 from sql_env.server.databases import write_checksums
-from sql_env.server.environment import Resources, SQLEnvironment
+from sql_env.server.environment import SQLEnvironment
 from sql_env.server.questions import Question, QuestionSet, gold_answer
+from sql_env.server.resources import Resources
 
 GOLD = ("gold_sql", "columns", "gold_rows", "ordered", "answer_type", "tables", "twin_group", "par")
 """What the gold decides. Hardness does too, but it is published: reset selects by it."""

@@ -13,7 +13,8 @@ from served import Served
 from websockets.sync.client import connect
 
 from sql_env.models import SQLAction
-from sql_env.server.environment import Resources, SQLEnvironment
+from sql_env.server.environment import SQLEnvironment
+from sql_env.server.resources import Resources
 from sql_env.server.rubrics import RewardConfig
 
 WISHES: dict[str, Any] = {

@@ -8,11 +8,13 @@ import sys
 
 from served import Served
 
-from sql_env.server.environment import Resources, SQLEnvironment
+from sql_env.server.environment import SQLEnvironment
+from sql_env.server.resources import Resources
 
 DRAW = """
 import json, sys
-from sql_env.server.environment import Resources, SQLEnvironment
+from sql_env.server.environment import SQLEnvironment
+from sql_env.server.resources import Resources
 from sql_env.server.settings import Settings
 resources = Resources.load(Settings.from_environ())
 env = SQLEnvironment(resources)

@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 from sql_env.server.curation import make_database
 from sql_env.server.databases import Database, database_path
 from sql_env.server.engine import Engine
-from sql_env.server.errors import AgentError, DataError, ForbiddenError, LimitError, StatementError
+from sql_env.server.errors import AgentError, BusyError, DataError, ForbiddenError, LimitError, StatementError
 from sql_env.server.sandbox import FROZEN_NOW, MAX_SQL_BYTES, Limits, QueryResult
 
 FOREVER = "WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n+1 FROM r) SELECT count(*) FROM r"
@@ -483,7 +483,7 @@ def blocked() -> Iterator[tuple[Recording, threading.Event]]:
 
 async def test_a_busy_server_says_so(blocked: tuple[Recording, threading.Event], toy: Database) -> None:
     engine, release = blocked
-    with pytest.raises(LimitError) as error:
+    with pytest.raises(BusyError) as error:
         await engine.run_async(toy, EXPENSIVE)
     assert str(error.value) == "the server is busy: no turn within 0.1 s; try again"
     assert (await engine.run_async(toy, "SELECT 1")).rows == ((1,),)

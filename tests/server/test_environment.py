@@ -12,11 +12,11 @@ from sql_env.server.environment import (
     NO_EPISODE,
     SQL_HINT,
     STEP_RUNNING,
-    Resources,
     SQLEnvironment,
 )
 from sql_env.server.errors import BusyError, TaskError
 from sql_env.server.questions import Question, gold_answer
+from sql_env.server.resources import Resources
 
 TASK = "allotment_society-001"
 

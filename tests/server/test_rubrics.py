@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sql_env.server.environment import Resources
 from sql_env.server.episode import Episode
 from sql_env.server.questions import Question, gold_answer
+from sql_env.server.resources import Resources
 from sql_env.server.rubrics import RewardConfig, RewardRubric
 from sql_env.server.sandbox import QueryResult
 
