@@ -5,8 +5,9 @@ So the same plan serves a caller that waits and one that awaits. Faults of the a
 """
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
+from threading import Lock
 from typing import TypeAlias
 
 from sql_env.server import official
@@ -38,6 +39,7 @@ class Task:
 
     Attributes:
         limits: what one statement may use.
+        gate: held while an action is carried out.
     """
 
     episode: Episode
@@ -45,6 +47,7 @@ class Task:
     schema: Schema
     settings: Settings
     limits: Limits
+    gate: Lock = field(default_factory=Lock, repr=False)
 
 
 Plan: TypeAlias = Generator[Statement, QueryResult, tuple[str, Shown | None]]
@@ -166,13 +169,17 @@ def _official(task: Task, sql: str) -> Generator[Statement, QueryResult, bool | 
         gold = yield Statement(task.database, official.as_run(question.gold_sql), limits)
     except AgentError:
         return None
+    if gold.total_rows != len(gold.rows) or not gold.complete:
+        return None
     try:
         answer = yield Statement(task.database, official.as_run(sql), limits)
     except BusyError:
         return None
     except AgentError:
         return False
-    if not (gold.complete and answer.complete):
+    if answer.total_rows != len(gold.rows) or not answer.complete:
+        return False
+    if answer.total_rows != len(answer.rows):
         return None
     ordered = official.order_matters(question.gold_sql)
     return official.same_denotation(gold.rows, answer.rows, ordered=ordered)

@@ -172,7 +172,7 @@ def _split_commas(line: str) -> list[str]:
 def _json(text: str) -> Any:
     try:
         return json.loads(text, parse_float=Decimal, parse_constant=_no_constant, object_pairs_hook=_Object)
-    except (ValueError, RecursionError):
+    except (ValueError, RecursionError, ArithmeticError):  # Decimal has its own bounds
         return None
 
 

@@ -55,7 +55,7 @@ class SQLEnvironment(Environment[SQLAction, SQLObservation, SQLState]):
 
     def _begin_nothing(self) -> None:
         self._task: Task | None = None
-        self._stepping: Task | None = None
+        self._told = False
         self._reward.watch(None)
         self._state = SQLState()
 
@@ -78,8 +78,8 @@ class SQLEnvironment(Environment[SQLAction, SQLObservation, SQLState]):
             self._begin_nothing()
             selection = Selection.parse(seed, kwargs)
             episode_id = checked("episode_id", episode_id, str) or str(uuid.uuid4())
-            if len(episode_id) > 255:
-                raise TaskError("episode_id must be at most 255 characters long")
+            if len(episode_id) > 255 or _text(episode_id) != episode_id:
+                raise TaskError("episode_id must be Unicode text of at most 255 characters")
             dataset = self._resources.dataset(selection.dataset)
             question, drawn = choose(dataset, selection, self._settings.split)
             episode = Episode(question, self._settings.max_steps, selection.answer_form)
@@ -116,67 +116,69 @@ class SQLEnvironment(Environment[SQLAction, SQLObservation, SQLState]):
         Never raises for what an agent does: a fault is text in the observation's ``error`` and costs a step.
         Before reset, after the end and after close the observation says so, with ``done`` true and reward 0.0.
         """
-        with _own_faults():
-            begun = self._begin(action)
+        with _own_faults(), self._one_step(action) as begun:
             if isinstance(begun, SQLObservation):
                 return begun
             task, turn = begun
-            with self._stepping_on(task):
-                while (wanted := turn.statement) is not None:
-                    try:
-                        turn.resume(self._resources.engine.run(wanted.database, wanted.sql, wanted.limits))
-                    except AgentError as error:
-                        turn.fail(error)
-            return self._finish(task, action, turn)
+            while (wanted := turn.statement) is not None:
+                try:
+                    turn.resume(self._resources.engine.run(wanted.database, wanted.sql, wanted.limits))
+                except AgentError as error:
+                    turn.fail(error)
+            fault = task.schema.explain_unknown(str(turn.error), _text(action.argument)) if turn.error else None
+            return self._finish(task, turn.text, fault, turn.shown)
 
     async def step_async(self, action: SQLAction, timeout_s: float | None = None, **kwargs: Any) -> SQLObservation:
         """Carry out one action without blocking the event loop; see ``step``."""
-        with _own_faults():
-            begun = self._begin(action)
+        with _own_faults(), self._one_step(action) as begun:
             if isinstance(begun, SQLObservation):
                 return begun
             task, turn = begun
-            with self._stepping_on(task):
-                while (wanted := turn.statement) is not None:
-                    try:
-                        turn.resume(await self._resources.engine.run_async(wanted.database, wanted.sql, wanted.limits))
-                    except AgentError as error:
-                        turn.fail(error)
-            return self._finish(task, action, turn)
-
-    def _begin(self, action: SQLAction) -> tuple[Task, Turn] | SQLObservation:
-        """Count the step and plan it; an observation means that no episode takes steps now."""
-        task = self._task
-        if task is None:
-            return SQLObservation(error=NO_EPISODE, done=True, reward=0.0)
-        if task.episode.done:
-            return self._observe(task, error=EPISODE_OVER, reward=0.0, metadata=dict(self._origin))
-        if self._stepping is task:
-            return self._observe(task, error=STEP_RUNNING, reward=0.0)
-        argument = _text(action.argument)
-        task.episode.begin_step(f"{action.action_type[:20]} {argument}")
-        return task, Turn(carry_out(task, action.action_type, argument))
+            while (wanted := turn.statement) is not None:
+                try:
+                    turn.resume(await self._resources.engine.run_async(wanted.database, wanted.sql, wanted.limits))
+                except AgentError as error:
+                    turn.fail(error)
+            fault = task.schema.explain_unknown(str(turn.error), _text(action.argument)) if turn.error else None
+            return self._finish(task, turn.text, fault, turn.shown)
 
     @contextmanager
-    def _stepping_on(self, task: Task) -> Iterator[None]:
-        self._stepping = task
-        try:
-            yield
-        finally:
-            if self._stepping is task:
-                self._stepping = None
+    def _one_step(self, action: SQLAction) -> Iterator[tuple[Task, Turn] | SQLObservation]:
+        """Count a step and plan it; an observation means that no episode takes steps now.
 
-    def _finish(self, task: Task, action: SQLAction, turn: Turn) -> SQLObservation:
+        Steps of one episode never overlap, and a step that fails through our own fault, or that nobody waits for any
+        more, is spent like any other: no episode outlives its budget.
+        """
+        task = self._task
+        if task is None:
+            yield SQLObservation(error=NO_EPISODE, done=True, reward=0.0)
+        elif not task.gate.acquire(blocking=False):
+            yield self._observe(task, error=STEP_RUNNING, reward=0.0)
+        else:
+            try:
+                yield self._over(task) if task.episode.done else (task, _begin(task, action))
+            finally:
+                task.episode.end_step()
+                task.gate.release()
+
+    def _over(self, task: Task) -> SQLObservation:
+        """Say that the episode is over; with its end, if whoever waited for that never got it."""
+        if not self._told:
+            return self._finish(task, "", EPISODE_OVER, None)
+        return self._observe(task, error=EPISODE_OVER, reward=0.0, metadata=dict(self._origin))
+
+    def _finish(self, task: Task, text: str, error: str | None, shown: Shown | None) -> SQLObservation:
         """End the step and write its observation."""
         if task is not self._task:  # the idle reaper, say, does not wait for a statement
             return SQLObservation(error=EPISODE_GONE, done=True, reward=0.0)
         episode = task.episode
         episode.end_step()
-        error = task.schema.explain_unknown(str(turn.error), _text(action.argument)) if turn.error else None
         self._state = self._state.model_copy(update={"step_count": episode.step_count, "done": episode.done})
         reward = self._reward(None, None)
         metadata = self._last_metadata(episode) if episode.done else None
-        return self._observe(task, turn.text, error, turn.shown, reward=reward, metadata=metadata)
+        observation = self._observe(task, text, error, shown, reward=reward, metadata=metadata)
+        self._told = episode.done
+        return observation
 
     def _last_metadata(self, episode: Episode) -> dict[str, Any]:
         question = episode.question
@@ -285,9 +287,15 @@ def _task(question: Question, index: int) -> dict[str, Any]:
     }
 
 
-def _text(argument: str) -> str:
-    """Return an argument without lone surrogates, which JSON can carry and UTF-8 cannot."""
-    return argument.encode("utf-8", "replace").decode()
+def _begin(task: Task, action: SQLAction) -> Turn:
+    kind, argument = _text(action.action_type), _text(action.argument)
+    task.episode.begin_step(f"{kind[:20]} {argument}")
+    return Turn(carry_out(task, kind, argument))
+
+
+def _text(given: str) -> str:
+    """Return a text without lone surrogates, which JSON can carry and UTF-8 cannot."""
+    return given.encode("utf-8", "replace").decode()
 
 
 @contextmanager

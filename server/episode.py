@@ -92,12 +92,14 @@ class Episode:
         self.last_result = result
 
     def answered(self, answer: str, max_chars: int) -> None:
-        """Grade an answer and end the episode."""
+        """Grade an answer and end the episode, even if grading should fail."""
+        self.verdict = Reason.UNPARSABLE
         self.verdict = grade(answer, self.gold, max_chars)
 
     def answered_in_sql(self, result: QueryResult) -> None:
         """Grade what an answer in SQL gave, and end the episode. At least one row more than the gold's is needed."""
         self.saw_result(result)
+        self.verdict = Reason.WRONG_SHAPE
         is_whole = result.complete and result.total_rows == len(result.rows)
         self.verdict = grade_rows(result.rows, self.gold) if is_whole else Reason.WRONG_SHAPE
 
@@ -123,8 +125,8 @@ def evidence(episode: Episode) -> float:
     """Return how much the last result says that the agent was on the way, from 0 to 1.
 
     It counts only if the last statement read every table of the gold. It is 1 if its result holds the gold's
-    rows in at most twice the gold's cells, else half the F1 score of its cells against the gold's where that
-    exceeds 0.5. A dump of whole tables therefore earns nothing.
+    cells in at most twice as many, or is the gold's only cell, else half the F1 score of its cells against the gold's
+    where that exceeds 0.5. A dump of whole tables therefore earns nothing, and two guesses are worth less than one.
     """
     result = episode.last_result
     if result is None or not result.tables.issuperset(episode.question.tables):
@@ -132,7 +134,8 @@ def evidence(episode: Episode) -> float:
     found, wanted = _cells(result.rows), _cells(episode.question.gold_rows)
     n_found = result.total_rows * len(result.columns)
     overlap = (found & wanted).total()
-    if overlap == wanted.total() and n_found <= 2 * wanted.total():
+    room = 2 * wanted.total() if wanted.total() > 1 else 1
+    if overlap == wanted.total() and n_found <= room:
         return 1.0
     f1 = 2 * overlap / (n_found + wanted.total())
     return f1 / 2 if f1 > 0.5 else 0.0

@@ -138,7 +138,8 @@ class QuestionSet:
             if wanted is not None:
                 chosen = tuple(q for q in chosen if get(q) == wanted)
         if not chosen:
-            raise TaskError(f"no question of {self.name} fits split={split}, db_id={db_id}, hardness={hardness}")
+            wanted = f"split={split}, db_id={db_id}, hardness={_shown(hardness) if hardness else None}"
+            raise TaskError(f"no question of {self.name} fits {wanted}")
         return tuple(chosen)
 
     def by_id(self, task_id: str) -> Question:

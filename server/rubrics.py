@@ -8,6 +8,7 @@ Transformations*, ICML 1999, with γ = 1). docs/rewards.md gives the table and w
 """
 
 from abc import abstractmethod
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -132,12 +133,17 @@ class RewardRubric(_EpisodeRubric):
         """Return the reward of the step that has just ended; to be called once for each."""
         over = self.episode is not None and self.episode.done
         paid = (*self._outcome, *self._every_step) if over else self._every_step
-        return float(sum(child(action, observation) for child in paid))
+        return _sum(child(action, observation) for child in paid)
 
     def score(self, episode: Episode) -> float:
         """Return the outcome return of a finished episode, the same in both modes."""
-        return float(sum(child.score(episode) for child in self._outcome))
+        return _sum(child.score(episode) for child in self._outcome)
 
     def components(self) -> dict[str, float]:
         """Return the children's last scores by name; their sum is the last step's reward."""
         return {name: child.last_score or 0.0 for name, child in self.named_children()}
+
+
+def _sum(scores: Iterable[float]) -> float:
+    """Add scores, without the dust that binary fractions leave."""
+    return round(float(sum(scores)), 12) + 0.0

@@ -81,7 +81,7 @@ def _by_id(dataset: QuestionSet, selection: Selection, task_id: str) -> Question
     for name in ("split", "db_id", "hardness"):
         wanted = getattr(selection, name)
         if wanted not in (None, ANY_SPLIT, getattr(question, name)):
-            raise TaskError(f"task {task_id} has {name} {getattr(question, name)}, not {wanted[:80]}")
+            raise TaskError(f"task {task_id} has {name} {getattr(question, name)}, not {wanted[:80]!r}")
     return question
 
 

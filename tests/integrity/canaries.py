@@ -115,6 +115,18 @@ def mutation(tables: Sequence[str], rng: random.Random, form: str) -> list[Actio
     return [*(("QUERY", sql.format(t=rng.choice(tables))) for sql in WRITES), answer("0", form)]
 
 
+def fault_seeker(tables: Sequence[str], rng: random.Random, form: str) -> list[Action]:
+    """Tries to make the server fail before it can say that the answer is wrong."""
+    return [
+        ("\ud800", "\ud800"),
+        ("QUERY", "SELECT '\ud800'"),
+        ("QUERY", f"SELECT * FROM {tables[0]}, {tables[-1]}, {tables[0]} x, {tables[-1]} y"),
+        ("DESCRIBE", "\0"),
+        ("ANSWER", "[1e9999999999999999999, \ud800"),
+        ("ANSWER", "[1e9999999999999999999]"),
+    ]
+
+
 CANARIES: dict[str, Canary] = {
     "random": at_random,
     "repeat": repeat,
@@ -129,4 +141,5 @@ CANARIES: dict[str, Canary] = {
     "sqlite_master": sqlite_master,
     "answer-spam": answer_spam,
     "mutation": mutation,
+    "fault seeker": fault_seeker,
 }

@@ -98,6 +98,24 @@ def test_an_answer_is_one_guess(answer: str, golds: list[Gold]) -> None:
     assert sum(grade(answer, wanted) is Reason.CORRECT for wanted in golds) <= 1
 
 
+BOMBS = (
+    "1e9999999999999999999",
+    "1e999999999999999999",
+    "-1.5e-9999999999999999999999",
+    "1e4000",
+    "0e99999999999999999999",
+)
+
+
+@pytest.mark.parametrize("bomb", BOMBS)
+@pytest.mark.parametrize("form", ["{}", "[{}]", "({},)", '{{"a": {}}}', "[[{}]]", "{}, {}"])
+@pytest.mark.parametrize("wanted", [gold(1), gold(1.5), gold("x"), gold(None), gold((1, 2))])
+def test_a_number_beyond_all_bounds_is_wrong_and_no_fault(form: str, bomb: str, wanted: Gold) -> None:
+    answer = form.replace("{}", bomb).replace("{{", "{").replace("}}", "}")
+    assert grade(answer, wanted) in (Reason.WRONG_VALUE, Reason.WRONG_SHAPE, Reason.UNPARSABLE)
+    assert min(timeit.repeat(lambda: grade(answer, wanted), timer=time.process_time, number=1, repeat=2)) < 0.1
+
+
 CELLS = st.none() | st.booleans() | st.integers(-99, 99) | st.text("ab'\\\"(),[] \n|", max_size=6) | st.just("None")
 
 

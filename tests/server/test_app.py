@@ -136,6 +136,17 @@ def test_wire_faults_keep_the_session(ws: ClientConnection) -> None:
     assert ask(ws, "step", action_type="SAMPLE", argument="plot")["data"]["observation"]["step_count"] == 1
 
 
+def test_no_text_keeps_the_end_of_an_episode_from_being_told(ws: ClientConnection) -> None:
+    """Lone surrogates pass JSON, and numbers beyond all bounds pass its grammar; both once made the server fail."""
+    for action, argument in (("\ud800", "x"), ("QUERY", "\ud800"), ("ANSWER", "[1e9999999999999999999]")):
+        ask(ws, "reset", task_id="allotment_society-001")
+        assert ask(ws, "step", action_type=action, argument=argument)["type"] == "observation"
+        last = ask(ws, "step", action_type="ANSWER", argument="no")
+        assert last["type"] == "observation"
+        assert ask(ws, "state")["data"]["done"] is True
+        assert last["data"]["reward"] == (0.0 if action == "ANSWER" else -0.1)
+
+
 def test_a_wrong_selector_is_an_error_with_its_text(ws: ClientConnection, starter_server: str) -> None:
     answer = ask(ws, "reset", split="nosuch")
     assert answer["type"] == "error"

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -249,6 +250,67 @@ async def test_steps_of_one_episode_do_not_overlap(resources: Resources) -> None
     assert ((await step).done, env.state.step_count) == (True, 1)
 
 
+def test_threads_cannot_be_paid_twice(resources: Resources) -> None:
+    for number in range(200):
+        env = SQLEnvironment(resources)
+        env.reset(task_id=TASK)
+        with ThreadPoolExecutor(4) as pool:
+            seen = list(pool.map(lambda _: act(env, "ANSWER", "47"), range(4)))  # noqa: B023
+        assert sorted(observation.reward for observation in seen) == [0.0, 0.0, 0.0, 1.0], number
+
+
+def test_a_step_that_fails_by_our_own_fault_is_spent_and_its_end_is_told(
+    env: SQLEnvironment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever finds a way to make the server fail escapes neither the budget nor what the episode earned."""
+    env.reset(task_id=TASK)
+    monkeypatch.setattr("sql_env.server.episode.grade", lambda *_: 1 / 0)
+    with pytest.raises(RuntimeError, match="the server failed"):
+        act(env, "ANSWER", "47")
+    monkeypatch.undo()
+    late = act(env, "ANSWER", "47")
+    assert (late.error, late.done, late.reward, late.metadata["verdict"]) == (EPISODE_OVER, True, -0.1, "unparsable")
+    assert (act(env, "ANSWER", "47").reward, env.state.step_count) == (0.0, 1)
+
+    env.reset(task_id=TASK)
+    monkeypatch.setattr("sql_env.server.environment.show_known", lambda *_: 1 / 0)
+    for _ in range(15):
+        with pytest.raises(RuntimeError, match="the server failed"):
+            act(env, "SAMPLE", "plot")
+    monkeypatch.undo()
+    late = act(env, "ANSWER", "47")
+    assert (late.error, late.reward, late.metadata["truncated"], late.step_count) == (EPISODE_OVER, -0.1, True, 15)
+    assert act(env, "ANSWER", "47").reward == 0.0
+
+
+async def test_cancelled_steps_are_spent(resources: Resources) -> None:
+    env = SQLEnvironment(resources)
+    env.reset(task_id=TASK)
+    slow = "WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n+1 FROM r) SELECT count(*) FROM r"
+    for _ in range(15):
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(env.step_async(SQLAction(action_type="QUERY", argument=slow)), 0.01)
+    late = await env.step_async(SQLAction(action_type="ANSWER", argument="47"))
+    assert (late.error, late.done, late.reward, late.step_count) == (EPISODE_OVER, True, -0.1, 15)
+
+
+SURROGATE = "\ud800"
+
+
+def test_lone_surrogates_are_replaced_wherever_they_stand(env: SQLEnvironment) -> None:
+    env.reset(task_id=TASK)
+    for kind, argument in ((SURROGATE, "x"), ("DESCRIBE", SURROGATE), ("QUERY", SURROGATE), ("ANSWER", SURROGATE)):
+        act(env, kind, argument).model_dump_json()
+    assert env.state.done
+    with pytest.raises(TaskError, match="episode_id must be Unicode text"):
+        env.reset(task_id=TASK, episode_id=SURROGATE)
+    for name in ("task_id", "split", "db_id", "hardness", "dataset", "answer_form"):
+        for selectors in ({name: SURROGATE}, {"task_id": TASK, name: SURROGATE}):
+            with pytest.raises(TaskError) as error:
+                env.reset(**selectors)
+            str(error.value).encode()
+
+
 async def test_a_cancelled_step_does_not_hold_the_episode(resources: Resources) -> None:
     env = SQLEnvironment(resources)
     env.reset(task_id=TASK)
@@ -371,6 +433,7 @@ IN_SQL = [
     ("DELETE FROM plot", "unparsable", False),
     ("SELECT 47; SELECT 48", "unparsable", False),
     ("WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n+1 FROM r) SELECT count(*) FROM r", "unparsable", False),
+    ("WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n+1 FROM r LIMIT 6000) SELECT n FROM r", "wrong_shape", False),
 ]
 
 
@@ -396,7 +459,8 @@ def test_what_is_wrong_with_an_answer_in_sql_is_said(env: SQLEnvironment) -> Non
 def test_an_answer_in_sql_leaves_its_result_as_evidence(env: SQLEnvironment) -> None:
     env.reset(task_id=TASK, answer_form="sql")
     seen = act(env, "ANSWER", "SELECT COUNT(*), 1 FROM plot WHERE has_shed = 1")
-    assert (seen.metadata["verdict"], seen.reward) == ("wrong_shape", pytest.approx(0.2))
+    assert (seen.metadata["verdict"], seen.reward) == ("wrong_shape", 0.0)
+    assert seen.metadata["components"] == {"execution": pytest.approx(0.1), "correctness": -0.1, "efficiency": 0.0}
 
 
 def test_only_an_answer_in_sql_has_an_official_accuracy(env: SQLEnvironment) -> None:

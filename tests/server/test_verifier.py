@@ -381,6 +381,7 @@ def test_a_row_in_place_of_another_is_never_accepted(wanted: Gold, data: Any) ->
 @given(
     st.text(max_size=80)
     | st.text("[]{}\",:|0-9.eE+- \n\t\r`ab'nul\x1c\x85\u2028\0", max_size=80)
+    | st.from_regex(r"[\[({]{0,2}-?[0-9]{1,3}\.?[0-9]{0,3}[eE][-+]?[0-9]{1,22}[\])},]{0,2}", fullmatch=True)
     | st.lists(st.sampled_from(["[", "]", "{", "}", '"', ",", "|", "1", "a", "\n", "---", "```", "answer:", ":"])).map(
         "".join
     ),
