@@ -138,7 +138,7 @@ class QuestionSet:
             if wanted is not None:
                 chosen = tuple(q for q in chosen if get(q) == wanted)
         if not chosen:
-            wanted = f"split={split}, db_id={db_id}, hardness={_shown(hardness) if hardness else None}"
+            wanted = f"split={split}, db_id={db_id}, hardness={hardness and _shown(hardness)[1:-1]}"
             raise TaskError(f"no question of {self.name} fits {wanted}")
         return tuple(chosen)
 
