@@ -16,7 +16,7 @@ from sql_env.agent.base_rates import section
 from sql_env.agent.local_server import local_server
 from sql_env.agent.oracle import OraclePolicy
 from sql_env.agent.play import Plan, play
-from sql_env.agent.policies import ConstantPolicy, RandomPolicy
+from sql_env.agent.policies import ConstantPolicy, LookupPolicy, RandomPolicy
 from sql_env.agent.rollout import Trajectory
 from sql_env.agent.transcript import Transcript
 from sql_env.server.errors import DataError
@@ -34,6 +34,8 @@ result on SQLEnv means what it means beside these. Written by `python scripts/ba
   place in the file).
 - **most frequent** gives the gold that most training questions share, to every question.
 - **best constant** gives the one answer that is right most often on these very questions: a bound for constants.
+- **constant per database** gives, for each database, the answer that is right most often on its questions here: a bound
+  for what can be learned without reading a question.
 - **oracle** knows the gold.
 """
 
@@ -67,6 +69,7 @@ def section_of(base_url: str, dataset: QuestionSet) -> list[str]:
         "random": RandomPolicy(),
         "most frequent": ConstantPolicy(frequent),
         "best constant": ConstantPolicy(constant),
+        "constant per database": LookupPolicy(constants_by_database(dataset)),
         "oracle": OraclePolicy({dataset.name: dataset}),
     }
     plan = Plan(dataset=dataset.name, episodes=len(dataset.questions))
@@ -79,6 +82,12 @@ def section_of(base_url: str, dataset: QuestionSet) -> list[str]:
     answers = f"Most frequent answer: `{frequent}`; best constant: `{constant}`."
     heading, *tables = section(title, played)
     return [heading, "", answers, *tables]
+
+
+def constants_by_database(dataset: QuestionSet) -> dict[str, str]:
+    """Return for each question the constant that is right most often on the questions about its database."""
+    constants = {db_id: best_constant(dataset.select(db_id=db_id)) for db_id in {q.db_id for q in dataset.questions}}
+    return {question.question_id: constants[question.db_id] for question in dataset.questions}
 
 
 if __name__ == "__main__":
