@@ -7,6 +7,7 @@ header of a Markdown table, the header and the closing count of a result as QUER
 """
 
 import csv
+import io
 import json
 import re
 import unicodedata
@@ -36,7 +37,7 @@ class Gold:
 
 
 class _Object(list[Cell]):
-    """A JSON object as the list of its values: names do not count, and a name that comes twice loses nothing."""
+    """A JSON object as the list of its values; a name that comes twice loses nothing."""
 
     def __init__(self, pairs: list[tuple[str, Cell]]) -> None:
         super().__init__(value for _, value in pairs)
@@ -50,9 +51,9 @@ def shape(rows: Sequence[Sequence[Cell]]) -> tuple[int, int]:
 
 
 def bare(answer: str) -> str:
-    """Strip blanks, an ``Answer:`` prefix and a code fence."""
-    text = answer.strip()
-    text = re.sub(r"^(?:final )?answer ?:", "", text, count=1, flags=re.IGNORECASE).strip()
+    """Strip blanks, an ``Answer:`` prefix, in bold or not, and a code fence."""
+    text = answer.strip().strip("\ufeff\u200b").strip()
+    text = re.sub(r"^(?:\*\*)?(?:final )?answer ?(?::\*\*|\*\* ?:|:)", "", text, count=1, flags=re.IGNORECASE).strip()
     if text.startswith("```") and text.endswith("```") and "\n" in text[:20]:
         text = text[3:-3].partition("\n")[2].strip()
     return text
@@ -62,28 +63,40 @@ def readings(text: str, gold: Gold) -> Iterator[list[list[Cell]]]:
     """Yield the tables that a bare, non-empty text may stand for, in the fixed order."""
     n_rows, n_columns = gold.shape
     if text[0] in "[{(":
-        value = _json(text)
-        value = _json(_as_json(text)) if value is None else value
+        value = _parsed(text)
         if isinstance(value, list):
             yield _from_json(value, gold)
         if n_rows * n_columns > 1 and (isinstance(value, list) or text[0] != "("):
             return
     lines, count = _lines(text)
     markdown = _markdown_rows(lines)
+    if count is not None and not {len(lines), len(markdown)} & {count, count + 1}:
+        yield []  # what is counted is not there
+        return
     if n_columns == 1:
-        column = _without_bullets(_without_header(lines, count, gold, lambda line: [line]), gold)
-        if n_rows == 1 and count is None and len(column) == len(lines):
-            is_table = len(markdown) == 1 < len(lines)
-            yield [_split_pipes(markdown[0]) if is_table else [text]]
-        else:
-            yield [[line.strip()] for line in column]
+        yield from _one_column(text, lines, markdown, count, gold)
         if n_rows == 1:
             return
     for kept, split in ((lines, _split_pipes), (markdown, _split_pipes), (lines, _split_tabs), (lines, _split_commas)):
-        rows = [split(line) for line in _without_header(kept, count, gold, split)]
+        rows = [split(line) for line in _without_bullets(_without_header(kept, count, gold, split), gold)]
         yield rows
-        if len(rows) == 1 and n_columns == 1:
+        if len(rows) == len(lines) == 1 and n_columns == 1 and count is None:
             yield [[cell] for cell in rows[0]]
+    if '"' in text:
+        yield _csv(text, gold)
+
+
+def _one_column(
+    text: str, lines: list[str], markdown: list[str], count: int | None, gold: Gold
+) -> Iterator[list[list[Cell]]]:
+    """Yield the readings with one cell a line; where the gold is one cell, a text that is nothing else is that cell."""
+    column = _without_bullets(_without_header(_without_edges(lines, gold), count, gold, lambda line: [line]), gold)
+    if len(gold.rows) == 1 and len(markdown) < len(lines):
+        yield [_split_pipes(line) for line in _without_header(markdown, count, gold, _split_pipes)]
+    if len(gold.rows) == 1 and count is None and len(column) == len(lines):
+        yield [[column[0] if len(lines) == 1 else text]]
+    else:
+        yield [[line.strip()] for line in column]
 
 
 # --- lines -----------------------------------------------------------------------------------------------
@@ -97,13 +110,14 @@ def _lines(text: str) -> tuple[list[str], int | None]:
 
 
 def _without_header(lines: list[str], count: int | None, gold: Gold, split: Callable[[str], list[str]]) -> list[str]:
-    """Drop a header: the line that a result's count leaves over, or one that names the gold's columns."""
-    if count is not None and len(lines) == count + 1:
-        return lines[1:]
-    header = [folded(name) for name in gold.columns]
-    if len(lines) == len(gold.rows) + 1 and [folded(unquoted(cell)[:200]) for cell in split(lines[0])] == header:
-        return lines[1:]
-    return lines
+    """Drop a header: the line that a result's count leaves over, or one that names the gold's columns in any order."""
+    if count is not None:
+        return lines[1:] if len(lines) == count + 1 else lines
+    return lines[1:] if len(lines) == len(gold.rows) + 1 and _is_header(split(lines[0]), gold) else lines
+
+
+def _is_header(cells: list[str], gold: Gold) -> bool:
+    return sorted(folded(unquoted(cell)[:200]) for cell in cells) == sorted(folded(name[:200]) for name in gold.columns)
 
 
 def _markdown_rows(lines: list[str]) -> list[str]:
@@ -113,8 +127,19 @@ def _markdown_rows(lines: list[str]) -> list[str]:
 
 
 def _is_rule(line: str) -> bool:
-    """Return whether a line looks like the rule under a Markdown header."""
-    return "--" in line and set(line) <= set(" \t|:-+")
+    """Return whether a line looks like the rule under a Markdown header: ``|---|:-:|``, ``-----``, ``+---+``."""
+    return ("--" in line or ("-" in line and "|" in line)) and set(line) <= set(" \t|:-+")
+
+
+def _without_edges(lines: list[str], gold: Gold) -> list[str]:
+    """Drop the pipes around every line, or the commas behind all but the last, if no cell of the gold has one there."""
+    cells = [cell.strip() for row in gold.rows for cell in row if isinstance(cell, str)]
+    trimmed = [line.strip() for line in lines]
+    if all(len(line) > 1 and line[0] == line[-1] == "|" for line in trimmed) and not any("|" in cell for cell in cells):
+        return [line[1:-1] for line in trimmed]
+    if len(lines) > 1 and all(line[-1] == "," for line in trimmed[:-1]) and not any(cell[-1:] == "," for cell in cells):
+        return [line.removesuffix(",") for line in trimmed]
+    return lines
 
 
 def _without_bullets(lines: list[str], gold: Gold) -> list[str]:
@@ -146,16 +171,11 @@ def _split_pipes(line: str) -> list[str]:
 
 def _after_quoted(line: str, start: int) -> int:
     """Return where a cell goes on: behind its JSON string if it is one, which may hold a separator."""
-    begin = start + len(line[start:]) - len(line[start:].lstrip())
-    if line[begin : begin + 1] != '"':
-        return start
-    try:
-        return _DECODER.raw_decode(line, begin)[1]
-    except ValueError:
-        return start
+    quoted = _QUOTED.match(line, start)
+    return quoted.end() if quoted else start
 
 
-_DECODER = json.JSONDecoder()
+_QUOTED = re.compile(r'\s*"(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"')
 
 
 def _split_tabs(line: str) -> list[str]:
@@ -166,7 +186,39 @@ def _split_commas(line: str) -> list[str]:
     return [cell.strip() for cell in next(csv.reader([line], skipinitialspace=True))]
 
 
+def _csv(text: str, gold: Gold) -> list[list[Cell]]:
+    """Read all of a text as CSV: a quoted cell may hold line breaks."""
+    try:
+        rows: list[list[Cell]] = [
+            row for row in csv.reader(io.StringIO(text, newline=""), skipinitialspace=True) if row
+        ]
+    except csv.Error:
+        return []
+    return rows[1:] if len(rows) == len(gold.rows) + 1 and _is_header(rows[0], gold) else rows
+
+
 # --- JSON ------------------------------------------------------------------------------------------------
+
+
+def _parsed(text: str) -> Any:
+    """Read JSON, the same as Python prints it, or rows of either kind, one a line."""
+    value = _json(text)
+    value = _json(_as_json(text)) if value is None else value
+    return _rows_by_line(text) if value is None else value
+
+
+def _rows_by_line(text: str) -> list[Cell] | None:
+    rows = []
+    for line in re.split(r"[\r\n]+", text):
+        row = line.strip().rstrip(",")
+        if row[:1] == "(" and "," not in row:
+            return None  # Python writes (1,); (1) may be text
+        value = _json(row)
+        value = _json(_as_json(row)) if value is None else value
+        if not isinstance(value, list):
+            return None
+        rows.append(value)
+    return rows
 
 
 def _json(text: str) -> Any:
@@ -202,10 +254,21 @@ def _as_json(text: str) -> str:
 def _from_json(value: list[Cell], gold: Gold) -> list[list[Cell]]:
     if isinstance(value, _Object):
         value = _unwrapped(value)
+    if value and all(isinstance(row, _Object) for row in value):
+        value = _by_name(value)
     if any(isinstance(row, list) for row in value):
         return [list(row) if isinstance(row, list) else [row] for row in value]
     is_one_row = len(gold.rows) == 1 and len(gold.columns) == len(value)
     return [value] if is_one_row else [[cell] for cell in value]
+
+
+def _by_name(rows: list[_Object]) -> list[list[Cell]]:
+    """Return the values of objects in the order of the first one's names, if all have the same names."""
+    names = rows[0].names
+    if len(set(names)) < len(names) or any(sorted(row.names) != sorted(names) for row in rows):
+        return [list(row) for row in rows]
+    held = (dict(zip(row.names, row, strict=True)) for row in rows)
+    return [[row[name] for name in names] for row in held]
 
 
 def _unwrapped(value: _Object) -> list[Cell]:
@@ -223,9 +286,16 @@ def folded(text: str) -> str:
     return unicodedata.normalize("NFKC", text).strip().casefold()
 
 
+_PAIRS = ("\u201c\u201d", "\u2018\u2019", "\u00ab\u00bb", "\u201e\u201c")
+
+
 def unquoted(text: str) -> str:
-    """Strip one pair of quotes, reading a JSON string as JSON."""
+    """Strip one pair of quotes of any kind, or of Markdown's bold, reading a JSON string as JSON."""
     text = text.strip()
+    if len(text) > 4 and text[:2] == text[-2:] == "**":
+        return text[2:-2]
+    if len(text) > 2 and text[0] + text[-1] in _PAIRS:
+        return text[1:-1]
     if len(text) < 2 or text[0] != text[-1] or text[0] not in "\"'`":
         return text
     decoded = _json(text) if text[0] == '"' else None
