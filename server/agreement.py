@@ -114,7 +114,9 @@ def _reversed_order(gold: exp.Query) -> Iterator[exp.Query]:
     if gold.args.get("order"):
         answer = gold.copy()
         for key in answer.args["order"].expressions:
-            key.set("desc", not key.args.get("desc"))
+            down = not key.args.get("desc")
+            key.set("desc", down)
+            key.set("nulls_first", not down)  # as SQLite sorts them by itself
         yield answer
 
 
