@@ -102,8 +102,13 @@ def _closing(played: Trajectory) -> RenderableType:
     table.add_column(justify="left")
     table.add_column(justify="right")
     for name, value in played.components.items():
+        if name == "shaping":
+            continue  # the last step's share of a sum that is nothing
         table.add_row(name, f"{value:+.2f}", style="dim" if value == 0 else "")
     table.add_row("return", f"{played.episode_return:+.2f}", style="bold")
+    if played.answer_form == "sql":
+        accuracy = {None: "unknown", True: "1", False: "0"}[played.official]
+        table.add_row("official execution accuracy", accuracy, style="dim")
     how = {None: "no answer within the step budget", "correct": "correct"}.get(
         played.verdict, f"wrong ({played.verdict})"
     )

@@ -208,9 +208,14 @@ def answer_type(gold: Gold) -> str:
 
 
 def assign_splits(questions: Sequence[Question]) -> list[Question]:
-    """Give a split to every question that has none: test by database, eval by twin group, train the rest."""
-    free = sorted({q.db_id for q in questions if not q.split}, key=_rank)
-    test = set(free[: round(len(free) * TEST_SHARE)])
+    """Give a split to every question that has none: test by database, eval by twin group, train the rest.
+
+    Where the source says which questions are ``test``, its databases are the test databases and no other is added.
+    """
+    test = {q.db_id for q in questions if q.split == "test"}
+    if not test:
+        free = sorted({q.db_id for q in questions if not q.split}, key=_rank)
+        test = set(free[: round(len(free) * TEST_SHARE)])
     return [replace(q, split=q.split or _split(q, test)) for q in questions]
 
 

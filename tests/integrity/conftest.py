@@ -12,7 +12,6 @@ from served import Served
 
 from sql_env.agent.local_server import local_server
 from sql_env.server.questions import load
-from sql_env.server.resources import Resources
 from sql_env.server.settings import PACKAGED_DATA
 
 
@@ -40,11 +39,3 @@ def server(served: Served) -> Iterator[str]:
     """A real server process on the data set; yields its base URL."""
     with local_server(served.environ) as base_url:
         yield base_url
-
-
-@pytest.fixture(scope="session")
-def wide_resources(widely_served: Served) -> Iterator[Resources]:
-    """What a server process holds, without the server."""
-    resources = Resources(widely_served.settings, {widely_served.name: widely_served.questions})
-    yield resources
-    resources.close()

@@ -327,6 +327,18 @@ def test_about_one_group_in_five_is_eval() -> None:
     assert 0.15 < Counter(split.values())["eval"] / len(split) < 0.25
 
 
+def test_a_border_of_the_sources_own_is_kept_and_no_database_added() -> None:
+    questions = made_up(20, random.Random(0))
+    fixed = [
+        Question(**{**q.__dict__, "split": "test" if q.db_id == "d3" and n % 2 else ""})
+        for n, q in enumerate(questions)
+    ]
+    assigned = assign_splits(fixed)
+    assert {q.db_id for q in assigned if q.split == "test"} == {"d3"}
+    assert_disjoint(assigned)
+    assert {q.split for q in assigned} == {"train", "eval", "test"}
+
+
 def test_a_border_of_the_sources_own_is_kept() -> None:
     questions = [Question(**{**q.__dict__, "split": "test"}) for q in made_up(3, random.Random(0))]
     assert {q.split for q in assign_splits(questions)} == {"test"}
@@ -393,6 +405,17 @@ def test_the_audit_holds_ids_and_no_words(spider: tuple[Path, list[Draft], Audit
         assert item.question.strip() not in text
         assert item.gold_sql.strip() not in text
         assert (f" {item.question_id}" in text.replace("\n", " ")) == (item.question_id in audit.excluded)
+
+
+def test_the_whole_of_spider_keeps_its_border(whole_spider_data: Path) -> None:
+    questions = load("spider", whole_spider_data).questions
+    assert {q.source for q in questions if q.split == "test"} == {"spider/dev"}
+    assert {q.source for q in questions if q.split != "test"} == {"spider/train_spider"}
+    assert_disjoint(questions)
+    assert {q.split for q in questions} == {"train", "eval", "test"}
+    audit = (whole_spider_data / "questions" / "AUDIT.md").read_text("utf-8")
+    assert "4636 questions examined, 3902 kept." in audit
+    assert audit.count("\n| ") > 90
 
 
 def official_hardness(sql: dict[str, Any]) -> str:
