@@ -6,7 +6,7 @@ The gold's cell decides how a cell is read: TEXT as text (``02647`` is not ``264
 Every step takes polynomial time, whatever the answer: rows are assigned by bipartite matching, columns by a search
 that tries the gold's own order first. Whether two tables are equal but for the order of rows and columns is as hard as
 graph isomorphism, for which no polynomial algorithm is known, so the search stops after COLUMN_ATTEMPTS. No real gold
-comes near: on each of the starter set's and Spider's, in every order of its columns, it never turned back.
+comes near: on each of the starter set's and Spider's, whatever the order of its columns, it never turned back.
 """
 
 import math

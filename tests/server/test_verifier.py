@@ -8,6 +8,7 @@ import time
 import timeit
 from collections import Counter
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -431,6 +432,10 @@ def attempts(rows: Rows, wanted: Gold) -> int:
 
 def test_the_search_for_columns_never_turns_back_on_a_starter_gold(starter: QuestionSet) -> None:
     never_turns_back(starter)
+
+
+def test_the_search_for_columns_never_turns_back_on_a_gold_of_spider(whole_spider_data: Path) -> None:
+    never_turns_back(load("spider", whole_spider_data))
 
 
 def never_turns_back(dataset: QuestionSet) -> None:
