@@ -62,13 +62,15 @@ def bare(answer: str) -> str:
 def readings(text: str, gold: Gold) -> Iterator[list[list[Cell]]]:
     """Yield the tables that a bare, non-empty text may stand for, in the fixed order."""
     n_rows, n_columns = gold.shape
+    lines, count = _lines(text)
     if text[0] in "[{(":
         value = _parsed(text)
         if isinstance(value, list):
             yield _from_json(value, gold)
-        if n_rows * n_columns > 1 and (isinstance(value, list) or text[0] != "("):
+        # What begins like JSON and is none is nothing else either, but for a result under a name like [name].
+        is_broken = text[0] != "(" and count is None
+        if n_rows * n_columns > 1 and (isinstance(value, list) or is_broken):
             return
-    lines, count = _lines(text)
     markdown = _markdown_rows(lines)
     if count is not None and not {len(lines), len(markdown)} & {count, count + 1}:
         yield []  # what is counted is not there

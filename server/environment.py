@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
+from threading import Lock
 from typing import Any
 
 from openenv.core.env_server.interfaces import Environment
@@ -51,13 +52,15 @@ class SQLEnvironment(Environment[SQLAction, SQLObservation, SQLState]):
         super().__init__(rubric=self._reward)
         self._resources = resources
         self._settings = resources.settings
+        self._changing = Lock()  # OpenEnv may close a session from another thread while a step ends
         self._begin_nothing()
 
     def _begin_nothing(self) -> None:
-        self._task: Task | None = None
-        self._told = False
-        self._reward.watch(None)
-        self._state = SQLState()
+        with self._changing:
+            self._task: Task | None = None
+            self._told = False
+            self._reward.watch(None)
+            self._chosen = SQLState()
 
     # --- reset ---------------------------------------------------------------------------------------------
 
@@ -85,22 +88,25 @@ class SQLEnvironment(Environment[SQLAction, SQLObservation, SQLState]):
             episode = Episode(question, self._settings.max_steps, selection.answer_form)
             database = dataset.database(question)
             schema = self._resources.schema(database)
-            self._task = Task(episode, database, schema, self._settings, self._resources.engine.limits)
-            self._reward.watch(episode)
-            self._origin = {
-                "dataset": dataset.name,
-                "split": question.split,
-                "task_id": question.question_id,
-                "answer_form": selection.answer_form,
-            }
-            self._state = SQLState(
-                episode_id=episode_id,
-                task_id=question.question_id,
-                dataset=dataset.name,
-                db_id=question.db_id,
-            )
+            task = Task(episode, database, schema, self._settings, self._resources.engine.limits)
+            with self._changing:
+                self._task = task
+                self._told = False
+                self._reward.watch(episode)
+                self._origin = {
+                    "dataset": dataset.name,
+                    "split": question.split,
+                    "task_id": question.question_id,
+                    "answer_form": selection.answer_form,
+                }
+                self._chosen = SQLState(
+                    episode_id=episode_id,
+                    task_id=question.question_id,
+                    dataset=dataset.name,
+                    db_id=question.db_id,
+                )
             hint = SQL_HINT if selection.answer_form == "sql" else ""
-            return self._observe(self._task, hint, metadata={**self._origin, **drawn})
+            return self._observe(task, hint, metadata={**self._origin, **drawn})
 
     async def reset_async(
         self, seed: int | None = None, episode_id: str | None = None, **kwargs: Any
@@ -153,7 +159,7 @@ class SQLEnvironment(Environment[SQLAction, SQLObservation, SQLState]):
         if task is None:
             yield SQLObservation(error=NO_EPISODE, done=True, reward=0.0)
         elif not task.gate.acquire(blocking=False):
-            yield self._observe(task, error=STEP_RUNNING, reward=0.0)
+            yield self._observe(task, error=STEP_RUNNING, reward=0.0).model_copy(update={"done": False})
         else:
             try:
                 yield self._over(task) if task.episode.done else (task, _begin(task, action))
@@ -169,16 +175,16 @@ class SQLEnvironment(Environment[SQLAction, SQLObservation, SQLState]):
 
     def _finish(self, task: Task, text: str, error: str | None, shown: Shown | None) -> SQLObservation:
         """End the step and write its observation."""
-        if task is not self._task:  # the idle reaper, say, does not wait for a statement
-            return SQLObservation(error=EPISODE_GONE, done=True, reward=0.0)
-        episode = task.episode
-        episode.end_step()
-        self._state = self._state.model_copy(update={"step_count": episode.step_count, "done": episode.done})
-        reward = self._reward(None, None)
-        metadata = self._last_metadata(episode) if episode.done else None
-        observation = self._observe(task, text, error, shown, reward=reward, metadata=metadata)
-        self._told = episode.done
-        return observation
+        with self._changing:
+            if task is not self._task:  # the idle reaper, say, does not wait for a statement
+                return SQLObservation(error=EPISODE_GONE, done=True, reward=0.0)
+            task.episode.end_step()
+            observation = self._observe(task, text, error, shown)
+            observation.reward = self._reward(None, None)
+            if task.episode.done:
+                observation.metadata = self._last_metadata(task.episode)
+                self._told = True
+            return observation
 
     def _last_metadata(self, episode: Episode) -> dict[str, Any]:
         question = episode.question
@@ -230,7 +236,11 @@ class SQLEnvironment(Environment[SQLAction, SQLObservation, SQLState]):
     @property
     def state(self) -> SQLState:
         """Which episode this session is in."""
-        return self._state
+        with self._changing:
+            if self._task is None:
+                return self._chosen
+            episode = self._task.episode
+            return self._chosen.model_copy(update={"step_count": episode.step_count, "done": episode.done})
 
     def get_metadata(self) -> EnvironmentMetadata:
         """Describe the environment and the data sets it serves."""

@@ -44,6 +44,8 @@ ACCEPTED = [
     ("12\n(1 row)", gold(12)),
     ("a\nb\nc\n(3 rows)", ABC),
     ("p | q\nx | 1\n(1 row)", gold(("x", 1))),
+    ("[name] COLLATE NOCASE\na\nb\nc\n(3 rows)", ABC),
+    ("{x | [y\nx | 1\ny | 2\n(2 rows)", PAIRS),
     # a Markdown table
     ("| any |\n|---|\n| a |\n| b |\n| c |", ABC),
     ("| any | thing |\n|:--|--:|\n| x | 1 |\n| y | 2 |", PAIRS),

@@ -2,11 +2,14 @@
 
 import asyncio
 import json
+import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
 from sql_env.models import SQLAction, SQLObservation
+from sql_env.server.engine import Engine
 from sql_env.server.environment import (
     EPISODE_GONE,
     EPISODE_OVER,
@@ -246,6 +249,7 @@ async def test_steps_of_one_episode_do_not_overlap(resources: Resources) -> None
     step = asyncio.create_task(env.step_async(SQLAction(action_type="ANSWER", argument=slow)))
     await asyncio.sleep(0.001)
     second = await env.step_async(SQLAction(action_type="ANSWER", argument=slow))
+    assert env.state.step_count == 1
     assert (second.error, second.done, second.reward, second.step_count) == (STEP_RUNNING, False, 0.0, 1)
     assert ((await step).done, env.state.step_count) == (True, 1)
 
@@ -309,6 +313,73 @@ def test_lone_surrogates_are_replaced_wherever_they_stand(env: SQLEnvironment) -
             with pytest.raises(TaskError) as error:
                 env.reset(**selectors)
             str(error.value).encode()
+
+
+async def test_a_step_that_overlaps_the_official_measure_does_not_end_the_episode(
+    env: SQLEnvironment, resources: Resources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The verdict is there by then; whoever waits for the answer's observation still gets its reward."""
+    statements = []
+
+    async def slowly(database: object, sql: str, limits: object) -> object:
+        statements.append(sql)
+        await asyncio.sleep(0.05)
+        return Engine.run(resources.engine, database, sql, limits)
+
+    env.reset(task_id=TASK, answer_form="sql")
+    monkeypatch.setattr(resources.engine, "run_async", slowly)
+    step = asyncio.create_task(env.step_async(SQLAction(action_type="ANSWER", argument="SELECT 47")))
+    while len(statements) < 2:
+        await asyncio.sleep(0.01)
+    second = await env.step_async(SQLAction(action_type="SAMPLE", argument="plot"))
+    assert (second.error, second.done, second.reward) == (STEP_RUNNING, False, 0.0)
+    assert (await step).reward == 1.0
+
+
+def test_state_tells_of_steps_that_failed(env: SQLEnvironment, monkeypatch: pytest.MonkeyPatch) -> None:
+    env.reset(task_id=TASK)
+    monkeypatch.setattr("sql_env.server.environment.show_known", lambda *_: 1 / 0)
+    for number in range(1, 16):
+        with pytest.raises(RuntimeError):
+            act(env, "SAMPLE", "plot")
+        assert (env.state.step_count, env.state.done) == (number, number == 15)
+
+
+def test_close_and_reset_in_other_threads_mix_no_episodes(resources: Resources) -> None:
+    """What a step reports belongs to the episode that it was taken in, or it says that this one is gone."""
+    other, interval = "allotment_society-012", sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(2) as pool:
+            for number in range(300):
+                env = SQLEnvironment(resources)
+                env.reset(task_id=TASK)
+                end = pool.submit(env.close) if number % 2 else pool.submit(env.reset, task_id=other)
+                seen = pool.submit(act, env, "ANSWER", "47").result()
+                end.result()
+                if seen.error is None:
+                    assert (seen.reward, seen.metadata["task_id"]) in ((1.0, TASK), (-0.1, other))
+                    assert seen.metadata["outcome_return"] == seen.reward
+                else:
+                    assert (seen.error in (EPISODE_GONE, NO_EPISODE), seen.reward) == (True, 0.0)
+                if number % 2 == 0 and seen.metadata.get("task_id") != other:
+                    assert (env.state.task_id, env.state.step_count, env.state.done) == (other, 0, False)
+    finally:
+        sys.setswitchinterval(interval)
+
+
+def test_a_potential_is_paid_even_after_an_observation_that_failed(
+    resources: Resources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    env = SQLEnvironment(Resources(replace(resources.settings, reward_mode="shaped"), resources.datasets))
+    env.reset(task_id=TASK)
+    paid = [act(env, "DESCRIBE", "plot").reward]
+    monkeypatch.setattr("sql_env.server.environment.show_known", lambda *_: 1 / 0)
+    with pytest.raises(RuntimeError):
+        act(env, "DESCRIBE", "lease")
+    monkeypatch.undo()
+    last = act(env, "ANSWER", "47")
+    assert sum([*paid, last.reward]) == pytest.approx(last.metadata["outcome_return"]) == 1.0
 
 
 async def test_a_cancelled_step_does_not_hold_the_episode(resources: Resources) -> None:
