@@ -3,28 +3,12 @@
 from typing import Any
 
 import pytest
+from made_up import QUESTION
 
 from sql_env.server.episode import HISTORY_CHARS, Episode, evidence
 from sql_env.server.questions import Question
 from sql_env.server.sandbox import QueryResult
 from sql_env.server.verifier import Reason
-
-QUESTION = Question(
-    question_id="pets-001",
-    db_id="pets",
-    question="How many?",
-    gold_sql="SELECT count(*) FROM pet",
-    columns=("count(*)",),
-    gold_rows=((3,),),
-    ordered=False,
-    answer_type="integer",
-    hardness="easy",
-    tables=("pet",),
-    twin_group="x",
-    par=3,
-    split="train",
-    source="test",
-)
 
 
 def question(rows: Any, tables: tuple[str, ...] = ("pet",)) -> Question:
@@ -135,6 +119,10 @@ THREE = (("a",), ("b",), ("c",))
         pytest.param((("1",),), result([(1,)]), 0.0, id="text is no number"),
         pytest.param(((None,), ("x",)), result([(None,), ("x",)]), 1.0, id="NULL"),
         pytest.param(((b"\0",),), result([(b"\0",)]), 1.0, id="blob"),
+        pytest.param(((3,),), result([(3,)]), 1.0, id="the only cell"),
+        pytest.param(((3,),), result([(3, 4)]), 1 / 3, id="two guesses for one cell"),
+        pytest.param(((3,),), result([(2, 3, 4)]), 0.0, id="three guesses for one cell"),
+        pytest.param(((3, 4),), result([(3, 4, 5, 6)]), 1.0, id="within twice two cells"),
     ],
 )
 def test_evidence(gold: Any, found: QueryResult, expected: float) -> None:

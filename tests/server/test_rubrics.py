@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from made_up import QUESTION
 
 from sql_env.server.episode import Episode
-from sql_env.server.questions import Question, gold_answer
+from sql_env.server.questions import gold_answer
 from sql_env.server.resources import Resources
 from sql_env.server.rubrics import RewardConfig, RewardRubric
 from sql_env.server.sandbox import QueryResult
@@ -80,22 +81,6 @@ def test_names_of_the_tree() -> None:
 
 # --- shaping ---------------------------------------------------------------------------------------------
 
-QUESTION = Question(
-    question_id="pets-001",
-    db_id="pets",
-    question="How many?",
-    gold_sql="SELECT count(*) FROM pet",
-    columns=("count(*)",),
-    gold_rows=((3,),),
-    ordered=False,
-    answer_type="integer",
-    hardness="easy",
-    tables=("pet",),
-    twin_group="x",
-    par=3,
-    split="train",
-    source="test",
-)
 RESULTS = [
     QueryResult(("n",), ((n,),), 1, True, frozenset({("pet", "n")}) if reads else frozenset(), 0)
     for n, reads in itertools.product(range(4), (True, False))
