@@ -199,4 +199,4 @@ UNITS += ['|"\t', "|", '"\n', "(1,)\n", "[1]\n", " ", "] ", "*", "**", "| ", "- 
 def test_reading_takes_no_time(unit: str, wanted: Gold, opening: str) -> None:
     answer = (opening + unit * 20_000)[:19_990] + "\n```"
     took = min(timeit.repeat(lambda: grade(answer, wanted), timer=time.process_time, number=1, repeat=3))
-    assert took < 0.1
+    assert took < 0.25  # 0.05 s on the machine that this was written on; quadratic reading took seconds

@@ -106,7 +106,7 @@ def test_large_results_take_no_time(height: int, width: int) -> None:
     answer = [*gold[:-1], (*gold[-1][:-1], "y")]
     started = time.process_time()
     assert same_denotation(gold, answer, ordered=False) is not True
-    assert time.process_time() - started < 0.6
+    assert time.process_time() - started < 1.0
 
 
 def test_a_search_that_is_too_long_is_given_up() -> None:
