@@ -8,6 +8,7 @@ Plays over a real server and writes Markdown with Wilson's 95 % intervals. docs/
 import argparse
 import asyncio
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -49,7 +50,7 @@ def main() -> None:
     try:
         settings = Settings.from_environ()
         environ = {"SQL_ENV_DATASET": options.dataset} if options.dataset else {}
-        datasets = load_all(Settings(data=settings.data, dataset=options.dataset or settings.dataset))
+        datasets = load_all(replace(settings, dataset=options.dataset or settings.dataset))
         with local_server(environ) as base_url:
             lines = [line for dataset in datasets.values() for line in section_of(base_url, dataset)]
     except (DataError, RuntimeError, OSError) as error:

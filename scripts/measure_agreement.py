@@ -6,12 +6,11 @@ Prints a table for every data set; docs/grading.md holds it and explains the dis
 import argparse
 import sys
 from contextlib import closing
+from dataclasses import replace
 
 from sql_env.server.agreement import measure, table
-from sql_env.server.engine import Engine
 from sql_env.server.errors import DataError
-from sql_env.server.questions import load_all
-from sql_env.server.sandbox import Limits
+from sql_env.server.resources import Resources
 from sql_env.server.settings import Settings
 
 
@@ -22,11 +21,10 @@ def main() -> None:
     options = parser.parse_args()
     try:
         settings = Settings.from_environ()
-        datasets = load_all(Settings(data=settings.data, dataset=options.dataset or settings.dataset))
-        with closing(Engine(Limits())) as engine:
-            for dataset in datasets.values():
+        with closing(Resources.load(replace(settings, dataset=options.dataset or settings.dataset))) as resources:
+            for dataset in resources.datasets.values():
                 print(f"\n{dataset.name}\n")
-                print("\n".join(table(measure(dataset, engine, settings))))
+                print("\n".join(table(measure(dataset, resources))))
     except DataError as error:
         sys.exit(f"measure_agreement: {error}")
 

@@ -13,6 +13,7 @@ from typing import TypeAlias
 from sql_env.server import official
 from sql_env.server.answers import bare
 from sql_env.server.databases import Database
+from sql_env.server.engine import Engine
 from sql_env.server.episode import Episode
 from sql_env.server.errors import ActionError, AgentError, BusyError
 from sql_env.server.formatting import Shown, quoted_if_needed, show_result, show_table
@@ -74,6 +75,22 @@ class Turn:
         self.shown: Shown | None = None
         self.error: AgentError | None = None
         self._advance(partial(next, plan))
+
+    def finish(self, engine: Engine) -> None:
+        """Run every statement that the plan asks for, waiting for it."""
+        while (wanted := self.statement) is not None:
+            try:
+                self.resume(engine.run(wanted.database, wanted.sql, wanted.limits))
+            except AgentError as error:
+                self.fail(error)
+
+    async def finish_async(self, engine: Engine) -> None:
+        """Run every statement that the plan asks for, without blocking the event loop."""
+        while (wanted := self.statement) is not None:
+            try:
+                self.resume(await engine.run_async(wanted.database, wanted.sql, wanted.limits))
+            except AgentError as error:
+                self.fail(error)
 
     def resume(self, result: QueryResult) -> None:
         """Go on with the result of the statement."""

@@ -12,12 +12,9 @@ from typing import TypeAlias
 from sqlglot import exp
 
 from sql_env.server.actions import Task, Turn, carry_out
-from sql_env.server.engine import Engine
 from sql_env.server.episode import Episode
-from sql_env.server.errors import AgentError
 from sql_env.server.questions import Question, QuestionSet
-from sql_env.server.schema import read_schema
-from sql_env.server.settings import Settings
+from sql_env.server.resources import Resources
 from sql_env.server.structure import parse
 
 Perturbation: TypeAlias = Callable[[exp.Query], Iterator[exp.Query]]
@@ -36,7 +33,7 @@ class Agreement:
         return self.counts.total()
 
 
-def measure(dataset: QuestionSet, engine: Engine, settings: Settings) -> dict[str, Agreement]:
+def measure(dataset: QuestionSet, resources: Resources) -> dict[str, Agreement]:
     """Grade every perturbation of every gold, by the perturbation's name."""
     measured = {name: Agreement() for name in PERTURBATIONS}
     for question in dataset.questions:
@@ -44,25 +41,20 @@ def measure(dataset: QuestionSet, engine: Engine, settings: Settings) -> dict[st
         assert isinstance(gold, exp.Query)
         for name, perturbed in PERTURBATIONS.items():
             for answer in perturbed(gold):
-                episode = answered(dataset, question, answer.sql(dialect="sqlite"), engine, settings)
+                episode = answered(dataset, question, answer.sql(dialect="sqlite"), resources)
                 measured[name].counts[episode.correct, episode.official] += 1
                 if episode.official and not episode.correct:
                     measured[name].only_official[str(episode.verdict)] += 1
     return measured
 
 
-def answered(dataset: QuestionSet, question: Question, sql: str, engine: Engine, settings: Settings) -> Episode:
+def answered(dataset: QuestionSet, question: Question, sql: str, resources: Resources) -> Episode:
     """Play an episode that consists of an answer in SQL."""
-    database = dataset.database(question)
+    database, settings, engine = dataset.database(question), resources.settings, resources.engine
     episode = Episode(question, settings.max_steps, "sql")
     episode.begin_step("ANSWER")
-    task = Task(episode, database, read_schema(database), settings, engine.limits)
-    turn = Turn(carry_out(task, "ANSWER", sql))
-    while (wanted := turn.statement) is not None:
-        try:
-            turn.resume(engine.run(wanted.database, wanted.sql, wanted.limits))
-        except AgentError as error:
-            turn.fail(error)
+    task = Task(episode, database, resources.schema(database), settings, engine.limits)
+    Turn(carry_out(task, "ANSWER", sql)).finish(engine)
     return episode
 
 

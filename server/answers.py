@@ -17,6 +17,7 @@ from decimal import Decimal
 from typing import Any, TypeAlias
 
 from sql_env.server.databases import SQLValue
+from sql_env.server.questions import Question
 
 Cell: TypeAlias = Any
 """A cell of an answer: a JSON value, or a string as it was written."""
@@ -29,6 +30,11 @@ class Gold:
     columns: tuple[str, ...]
     rows: tuple[tuple[SQLValue, ...], ...]
     ordered: bool
+
+    @classmethod
+    def of(cls, question: Question) -> "Gold":
+        """Return a question's gold."""
+        return cls(question.columns, question.gold_rows, question.ordered)
 
     @property
     def shape(self) -> tuple[int, int]:

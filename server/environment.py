@@ -18,7 +18,7 @@ from openenv.core.env_server.types import EnvironmentMetadata
 from sql_env.models import SQLAction, SQLObservation, SQLState
 from sql_env.server.actions import Task, Turn, carry_out
 from sql_env.server.episode import Episode
-from sql_env.server.errors import AgentError, TaskError
+from sql_env.server.errors import TaskError
 from sql_env.server.formatting import Shown, show_known
 from sql_env.server.questions import Question
 from sql_env.server.resources import Resources
@@ -126,13 +126,8 @@ class SQLEnvironment(Environment[SQLAction, SQLObservation, SQLState]):
             if isinstance(begun, SQLObservation):
                 return begun
             task, turn = begun
-            while (wanted := turn.statement) is not None:
-                try:
-                    turn.resume(self._resources.engine.run(wanted.database, wanted.sql, wanted.limits))
-                except AgentError as error:
-                    turn.fail(error)
-            fault = task.schema.explain_unknown(str(turn.error), _text(action.argument)) if turn.error else None
-            return self._finish(task, turn.text, fault, turn.shown)
+            turn.finish(self._resources.engine)
+            return self._conclude(task, turn, action)
 
     async def step_async(self, action: SQLAction, timeout_s: float | None = None, **kwargs: Any) -> SQLObservation:
         """Carry out one action without blocking the event loop; see ``step``."""
@@ -140,13 +135,8 @@ class SQLEnvironment(Environment[SQLAction, SQLObservation, SQLState]):
             if isinstance(begun, SQLObservation):
                 return begun
             task, turn = begun
-            while (wanted := turn.statement) is not None:
-                try:
-                    turn.resume(await self._resources.engine.run_async(wanted.database, wanted.sql, wanted.limits))
-                except AgentError as error:
-                    turn.fail(error)
-            fault = task.schema.explain_unknown(str(turn.error), _text(action.argument)) if turn.error else None
-            return self._finish(task, turn.text, fault, turn.shown)
+            await turn.finish_async(self._resources.engine)
+            return self._conclude(task, turn, action)
 
     @contextmanager
     def _one_step(self, action: SQLAction) -> Iterator[tuple[Task, Turn] | SQLObservation]:
@@ -166,6 +156,10 @@ class SQLEnvironment(Environment[SQLAction, SQLObservation, SQLState]):
             finally:
                 task.episode.end_step()
                 task.gate.release()
+
+    def _conclude(self, task: Task, turn: Turn, action: SQLAction) -> SQLObservation:
+        fault = task.schema.explain_unknown(str(turn.error), _text(action.argument)) if turn.error else None
+        return self._finish(task, turn.text, fault, turn.shown)
 
     def _over(self, task: Task) -> SQLObservation:
         """Say that the episode is over; with its end, if whoever waited for that never got it."""

@@ -66,7 +66,7 @@ class Episode:
     @property
     def gold(self) -> Gold:
         """The rows that answer the question."""
-        return Gold(self.question.columns, self.question.gold_rows, self.question.ordered)
+        return Gold.of(self.question)
 
     def begin_step(self, action: str) -> None:
         """Count a step and remember its action."""
@@ -100,8 +100,8 @@ class Episode:
         """Grade what an answer in SQL gave, and end the episode. At least one row more than the gold's is needed."""
         self.saw_result(result)
         self.verdict = Reason.WRONG_SHAPE
-        is_whole = result.complete and result.total_rows == len(result.rows)
-        self.verdict = grade_rows(result.rows, self.gold) if is_whole else Reason.WRONG_SHAPE
+        if result.complete and result.total_rows == len(result.rows):
+            self.verdict = grade_rows(result.rows, self.gold)
 
     def answered_badly(self, reason: Reason) -> None:
         """End the episode with an answer that cannot be graded."""

@@ -25,5 +25,5 @@ def best_constant(questions: Sequence[Question], candidates: int = 300) -> str:
     """
     counted = Counter(gold_answer(q.gold_rows) for q in questions)
     tried = dict.fromkeys([*map(str, range(10)), "NULL", "true", *(a for a, _ in counted.most_common(candidates))])
-    golds = [Gold(q.columns, q.gold_rows, q.ordered) for q in questions]
+    golds = [Gold.of(q) for q in questions]
     return max(tried, key=lambda answer: sum(grade(answer, gold) is Reason.CORRECT for gold in golds))

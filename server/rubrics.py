@@ -99,9 +99,8 @@ class ShapingRubric(_EpisodeRubric):
 
     def forward(self, action: Any, observation: Any) -> float:
         """Return Φ(after) − Φ(before) for a step that has just ended."""
-        before = self._potential
-        is_over = self.episode is None or self.episode.done
-        self._potential = 0.0 if self.episode is None or is_over else self.score(self.episode)
+        before, episode = self._potential, self.episode
+        self._potential = 0.0 if episode is None or episode.done else self.score(episode)
         return self._potential - before
 
     def score(self, episode: Episode) -> float:

@@ -1,5 +1,8 @@
-"""A question made up for tests that need one and no database."""
+"""A question and golds made up for tests that need no database."""
 
+from typing import Any
+
+from sql_env.server.answers import Gold
 from sql_env.server.questions import Question
 
 QUESTION = Question(
@@ -18,3 +21,10 @@ QUESTION = Question(
     split="train",
     source="test",
 )
+
+
+def gold(*rows: Any, ordered: bool = False, names: str = "") -> Gold:
+    """A gold from rows, or from bare values as rows of one cell."""
+    table = tuple(row if isinstance(row, tuple) else (row,) for row in rows)
+    columns = names.split(",") if names else [f"c{i}" for i in range(len(table[0]))]
+    return Gold(tuple(columns), table, ordered)

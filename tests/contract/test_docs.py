@@ -11,12 +11,9 @@ from running import run
 
 from sql_env.models import SQLAction
 from sql_env.server.agreement import measure, table
-from sql_env.server.engine import Engine
 from sql_env.server.environment import SQLEnvironment
-from sql_env.server.questions import load
 from sql_env.server.resources import Resources
-from sql_env.server.sandbox import Limits
-from sql_env.server.settings import PACKAGED_DATA, Settings
+from sql_env.server.settings import Settings
 
 
 def document(name: str) -> str:
@@ -56,14 +53,14 @@ def test_worked_episode(resources: Resources, mode: str, episode: tuple[str, ...
 
 
 def test_the_table_of_agreement_is_what_is_measured() -> None:
-    with closing(Engine(Limits())) as engine:
-        lines = table(measure(load("starter", PACKAGED_DATA / "starter"), engine, Settings()))
+    with closing(Resources.load(Settings(dataset="starter"))) as resources:
+        lines = table(measure(resources.default_dataset, resources))
     assert "\n".join(lines) in document("grading.md")
 
 
 def test_the_table_of_agreement_on_spider_is_what_is_measured(spider_data: Path) -> None:
-    with closing(Engine(Limits())) as engine:
-        lines = table(measure(load("spider", spider_data), engine, Settings()))
+    with closing(Resources.load(Settings(data=spider_data, dataset="spider"))) as resources:
+        lines = table(measure(resources.default_dataset, resources))
     assert "\n".join(lines) in document("grading.md")
 
 

@@ -82,7 +82,7 @@ def test_no_constant_pays(resources: Resources) -> None:
     config, questions = RewardConfig(), resources.default_dataset.questions
     most_common = Counter(gold_answer(question.gold_rows) for question in questions).most_common(300)
     for answer in {"0", "1", "2", "3", "NULL", "[]", "true", '""', *(answer for answer, _ in most_common)}:
-        right = {q: grade(answer, Gold(q.columns, q.gold_rows, q.ordered)) is Reason.CORRECT for q in questions}
+        right = {q: grade(answer, Gold.of(q)) is Reason.CORRECT for q in questions}
         floors_hold({question: config.right if right[question] else config.wrong for question in questions})
 
 

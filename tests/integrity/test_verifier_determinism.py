@@ -23,7 +23,7 @@ CORRECT = Reason.CORRECT
 
 
 def gold_of(question: Question) -> Gold:
-    return Gold(question.columns, question.gold_rows, question.ordered)
+    return Gold.of(question)
 
 
 def forms(question: Question, rows: Sequence[Sequence[Any]]) -> Iterator[str]:

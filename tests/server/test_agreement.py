@@ -48,7 +48,7 @@ def test_it_is_graded_as_in_an_episode(resources: Resources) -> None:
         for sql in (question.gold_sql, f"SELECT DISTINCT * FROM ({question.gold_sql})", "SELECT 1", "SELECT nope"):
             env.reset(task_id=question.question_id, answer_form="sql")
             end = env.step(SQLAction(action_type="ANSWER", argument=sql)).metadata
-            episode = answered(dataset, question, sql, resources.engine, resources.settings)
+            episode = answered(dataset, question, sql, resources)
             assert (str(episode.verdict), episode.official) == (end["verdict"], end["official_execution_accuracy"])
 
 

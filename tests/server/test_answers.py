@@ -8,16 +8,10 @@ from typing import Any
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from made_up import gold
 
 from sql_env.server.answers import Gold
 from sql_env.server.verifier import Reason, grade
-
-
-def gold(*rows: Any, ordered: bool = False, names: str = "") -> Gold:
-    table = tuple(row if isinstance(row, tuple) else (row,) for row in rows)
-    columns = names.split(",") if names else [f"c{i}" for i in range(len(table[0]))]
-    return Gold(tuple(columns), table, ordered)
-
 
 ABC, PAIRS = gold("a", "b", "c"), gold(("x", 1), ("y", 2))
 ACCEPTED = [

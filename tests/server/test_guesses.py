@@ -8,7 +8,7 @@ from sql_env.server.verifier import Reason, grade
 
 
 def right(answer: str, questions: "tuple[Question, ...]") -> int:
-    return sum(grade(answer, Gold(q.columns, q.gold_rows, q.ordered)) is Reason.CORRECT for q in questions)
+    return sum(grade(answer, Gold.of(q)) is Reason.CORRECT for q in questions)
 
 
 def test_the_best_constant_is_the_best_of_all_golds(resources: Resources) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
+from made_up import gold
 
 from sql_env.server import verifier
 from sql_env.server.answers import Gold
@@ -26,13 +27,6 @@ from sql_env.server.verifier import Reason, grade, grade_rows
 CORRECT, VALUE, SHAPE = Reason.CORRECT, Reason.WRONG_VALUE, Reason.WRONG_SHAPE
 ORDER, UNPARSABLE, EMPTY = Reason.WRONG_ORDER, Reason.UNPARSABLE, Reason.EMPTY
 Rows = Sequence[Sequence[Any]]
-
-
-def gold(*rows: Any, ordered: bool = False, names: str = "") -> Gold:
-    """A gold from rows, or from bare values as rows of one cell."""
-    table = tuple(row if isinstance(row, tuple) else (row,) for row in rows)
-    columns = names.split(",") if names else [f"c{i}" for i in range(len(table[0]))]
-    return Gold(tuple(columns), table, ordered)
 
 
 def case(answer: str, wanted: Gold, reason: Reason = CORRECT) -> Any:
@@ -408,7 +402,7 @@ def starter() -> QuestionSet:
 
 def test_starter_golds_are_accepted_and_nothing_else_is(starter: QuestionSet) -> None:
     for question in starter.questions:
-        wanted = Gold(question.columns, question.gold_rows, question.ordered)
+        wanted = Gold.of(question)
         rows = [list(row) for row in question.gold_rows]
         assert grade(gold_answer(rows), wanted) is CORRECT
         assert grade(gold_answer(rows[::-1]), wanted) in (CORRECT, ORDER)
@@ -443,7 +437,7 @@ def never_turns_back(dataset: QuestionSet) -> None:
     rng = random.Random(0)
     for question in dataset.questions:
         width = len(question.columns)
-        wanted = Gold(question.columns, question.gold_rows, question.ordered)
+        wanted = Gold.of(question)
         orders = (
             itertools.permutations(range(width)) if width <= 4 else (rng.sample(range(width), width) for _ in "x" * 24)
         )
@@ -458,7 +452,7 @@ def test_no_starter_gold_answers_a_question_with_another_gold(starter: QuestionS
     """Every gold against every question: what is accepted has equal content."""
     answers = [(q, gold_answer(q.gold_rows)) for q in starter.questions]
     for question in starter.questions:
-        wanted = Gold(question.columns, question.gold_rows, question.ordered)
+        wanted = Gold.of(question)
         for other, answer in answers:
             if len(other.gold_rows) == len(wanted.rows) and grade(answer, wanted) is CORRECT:
                 seen = [sorted(as_seen(cell) for cell in row) for row in other.gold_rows]
