@@ -5,7 +5,7 @@ list, never from a client, so no request can name a path.
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -36,6 +36,11 @@ class Databases(Mapping[str, Database]):
 
     def __init__(self, folder: Path, db_ids: list[str]) -> None:
         self._databases = {db_id: Database(db_id, database_path(folder, db_id)) for db_id in db_ids}
+
+    @classmethod
+    def listed(cls, folder: Path, names: Iterable[str]) -> "Databases":
+        """Return the databases among the names of a checksum list."""
+        return cls(folder, sorted({Path(name).stem for name in names if name.startswith("databases/")}))
 
     def __getitem__(self, db_id: str) -> Database:
         return self._databases[db_id]

@@ -183,11 +183,11 @@ def load(name: str, folder: Path) -> QuestionSet:
     questions = [question for file in files for question in _read(folder / file, remedy(name, folder))]
     if not questions:
         raise DataError(f"{folder / CHECKSUMS} lists no question; run: {remedy(name, folder)}")
-    listed = {Path(name).stem for name in names if name.startswith("databases/")}
-    missing = sorted({question.db_id for question in questions} - listed)
+    listed = Databases.listed(folder, names)
+    missing = sorted({question.db_id for question in questions}.difference(listed))
     if missing:
         raise DataError(f"{folder / CHECKSUMS} lists no database {', '.join(missing)}; run: {remedy(name, folder)}")
-    return QuestionSet(name, tuple(questions), Databases(folder, sorted(listed)))
+    return QuestionSet(name, tuple(questions), listed)
 
 
 def remedy(name: str, folder: Path) -> str:

@@ -1,6 +1,10 @@
-"""A question and golds made up for tests that need no database."""
+"""A question and golds made up for tests that need no database, and a copy of the starter set to damage."""
 
+import shutil
+from pathlib import Path
 from typing import Any
+
+from hostile_sql import ROOT
 
 from sql_env.server.answers import Gold
 from sql_env.server.questions import Question
@@ -28,3 +32,9 @@ def gold(*rows: Any, ordered: bool = False, names: str = "") -> Gold:
     table = tuple(row if isinstance(row, tuple) else (row,) for row in rows)
     columns = names.split(",") if names else [f"c{i}" for i in range(len(table[0]))]
     return Gold(tuple(columns), table, ordered)
+
+
+def copy_starter(folder: Path) -> Path:
+    """Copy the starter set, as a data set of one's own named ``mine``, into a folder and return where it is."""
+    shutil.copytree(ROOT / "data" / "starter", folder / "mine", ignore=shutil.ignore_patterns("source"))
+    return folder / "mine"

@@ -9,6 +9,7 @@ from pathlib import Path
 import hostile_sql
 import httpx
 import pytest
+from made_up import copy_starter
 from websockets.sync.client import ClientConnection, connect
 
 from sql_env.agent.local_server import ServerError, local_server
@@ -87,13 +88,6 @@ def test_every_file_has_one_name(module: str) -> None:
         text=True,
     )
     assert run.returncode == 0, run.stderr
-
-
-def copy_starter(folder: Path) -> Path:
-    import shutil
-
-    shutil.copytree(hostile_sql.ROOT / "data" / "starter", folder / "mine", ignore=shutil.ignore_patterns("source"))
-    return folder / "mine"
 
 
 @pytest.mark.parametrize("fault", ["database missing", "database differs", "question differs", "nothing there"])
