@@ -13,7 +13,7 @@ class Tool:
 
     Attributes:
         name: the tool's name.
-        argument: the name of its only argument, a string.
+        argument: the name of its only argument, a string; empty if it takes none.
         description: one sentence for the model.
         argument_description: what the argument holds.
     """
@@ -27,6 +27,12 @@ class Tool:
     def action_type(self) -> str:
         """The action that the tool stands for."""
         return self.name.upper()
+
+    @property
+    def input_schema(self) -> dict[str, Any]:
+        """The JSON schema of the tool's arguments."""
+        one = {self.argument: {"type": "string", "description": self.argument_description}} if self.argument else {}
+        return {"type": "object", "properties": one, "required": list(one), "additionalProperties": False}
 
 
 TOOLS = (

@@ -23,7 +23,16 @@ class ServerError(RuntimeError):
 def local_server(
     environ: Mapping[str, str] | None = None, command: Sequence[str] = COMMAND, log: Path | None = None
 ) -> Iterator[str]:
-    """Start a server, yield its base URL, and stop it.
+    """Start a server, yield its base URL, and stop it; see ``server_process``."""
+    with server_process(environ, command, log) as (_, base_url):
+        yield base_url
+
+
+@contextmanager
+def server_process(
+    environ: Mapping[str, str] | None = None, command: Sequence[str] = COMMAND, log: Path | None = None
+) -> Iterator[tuple["subprocess.Popen[bytes]", str]]:
+    """Start a server, yield its process and its base URL, and stop it.
 
     Args:
         environ: environment variables to add to this process's own.
@@ -39,7 +48,7 @@ def local_server(
             command, stdout=said, stderr=subprocess.STDOUT, env={**os.environ, "LOG_LEVEL": "info", **(environ or {})}
         )
         try:
-            yield _wait(process, said.name)
+            yield process, _wait(process, said.name)
         finally:
             process.terminate()
             try:

@@ -2,7 +2,7 @@
 
 Starts three servers: ours, the synchronous echo and the asynchronous echo (scripts/echo_server.py), and plays the
 same number of steps on each in short turns. Then 56 honest sessions on ours alone, and beside 8 that send hostile SQL.
-Read the ratios; the milliseconds are this machine's.
+Read the ratios; the milliseconds are this machine's. With --sessions: only many sessions at once, and what one costs.
 """
 
 import argparse
@@ -13,6 +13,7 @@ import sys
 from contextlib import ExitStack
 from pathlib import Path
 
+from sql_env.agent.crowd import crowd
 from sql_env.agent.load import Target, measure, neighbours, table
 from sql_env.agent.local_server import local_server
 
@@ -27,7 +28,10 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=200, help="steps in a turn (default: 200)")
     parser.add_argument("--seconds", type=float, default=10, help="length of the part with hostile sessions")
     parser.add_argument("--json", metavar="FILE", help="write the measurements")
+    parser.add_argument("--sessions", type=int, help="measure only this: so many sessions at once, 20 steps each")
     options = parser.parse_args()
+    if options.sessions:
+        sys.exit(_crowd(options.sessions, options.dataset))
     with ExitStack() as stack:
         environ = {"SQL_ENV_DATASET": options.dataset} if options.dataset else {}
         ours = Target("SQLEnv", stack.enter_context(local_server(environ)), episodes=True)
@@ -53,6 +57,17 @@ def main() -> None:
             target.name: {"p50_ms": 1e3 * target.p50, "steps": len(target.seconds)} for target in (ours, sync, fast)
         }
         Path(options.json).write_text(json.dumps(measured | {"by_action_p50_ms": medians}, indent=2) + "\n", "utf-8")
+
+
+def _crowd(sessions: int, dataset: str | None) -> int:
+    """Measure many sessions at once; return 1 if a step failed."""
+    environ = {"SQL_ENV_MAX_SESSIONS": str(sessions)} | ({"SQL_ENV_DATASET": dataset} if dataset else {})
+    with local_server(environ) as base_url:
+        made = asyncio.run(crowd(base_url, sessions, 20))
+    print(f"{sessions:,} sessions: {made.summary()}")
+    for error in made.errors[:10]:
+        print(f"error: {error[:300]}")
+    return int(bool(made.errors))
 
 
 if __name__ == "__main__":

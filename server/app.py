@@ -1,59 +1,103 @@
-"""Settings to shared resources to a FastAPI app. Wires only."""
+"""Settings to shared resources to a FastAPI app, and how it is served and stopped. Wires only."""
 
 import argparse
 import logging
 import os
+import signal
+import socket
 import sys
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
 
 import uvicorn
 from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse
-from openenv.core.env_server.http_server import create_app
-from openenv.core.env_server.types import ConcurrencyConfig
+from fastapi.responses import JSONResponse, PlainTextResponse
+from prometheus_client import CONTENT_TYPE_LATEST
 
-from sql_env.models import SQLAction, SQLObservation, SQLState
-from sql_env.server.environment import NAME, SQLEnvironment
+from sql_env.server.environment import installed_version
 from sql_env.server.errors import DataError, TaskError
+from sql_env.server.guard import Guard
+from sql_env.server.mcp_endpoint import McpEndpoint
 from sql_env.server.resources import Resources
+from sql_env.server.sessions import Sessions
 from sql_env.server.settings import Settings
+from sql_env.server.telemetry import Telemetry, log_config
+from sql_env.server.traffic import Traffic
+from sql_env.server.web import add_page
 
 logger = logging.getLogger("uvicorn.error")
+
+SPARE_SOCKETS = 32
+"""WebSockets beyond the sessions that may be open, so that those who find no room are told so in OpenEnv's words."""
+
+DESCRIPTION = """An agent explores a hidden SQL database and answers a question about it. Episodes are played over the
+WebSocket `/ws`, or with MCP tools at `/mcp/stream`; `/reset` and `/step` build a fresh environment at each call, as
+OpenEnv's HTTP endpoints do."""
 
 
 def build_app(settings: Settings) -> FastAPI:
     """Load the data and return the app.
 
+    OpenEnv's ``create_app`` is not used: with its web interface all visitors share one episode, and it does not hand
+    out the sessions, which the MCP endpoint and the metrics need.
+
     Raises:
         DataError: a data set is missing or damaged.
     """
     resources = Resources.load(settings)
-    app = create_app(
-        partial(SQLEnvironment, resources),
-        SQLAction,
-        SQLObservation,
-        env_name=NAME,
-        concurrency_config=ConcurrencyConfig(
-            max_concurrent_envs=settings.max_sessions, session_timeout=settings.session_timeout
-        ),
-        state_cls=SQLState,
-    )
+    telemetry = Telemetry()
+    sessions = Sessions(resources, telemetry)
+    # "1.0.0" is the version of OpenEnv's HTTP interface, by which `openenv validate --url` picks its profile.
+    app = FastAPI(title="SQLEnv", version="1.0.0", description=DESCRIPTION, license_info={"name": "MIT"})
     app.state.resources = resources
+    app.state.traffic = Traffic(settings.max_message, settings.max_sessions + SPARE_SOCKETS, telemetry)
+    app.add_middleware(Guard, traffic=app.state.traffic)
     app.add_exception_handler(TaskError, _task_error)
-    app.router.on_startup.append(partial(_announce, resources))
-    app.router.on_startup.append(resources.engine.start)
-    app.router.on_shutdown.append(resources.close)
+    sessions.register_routes(app, os.environ.get("OPENENV_MODE", "simulation"))
+    endpoint = McpEndpoint(sessions, settings, installed_version())
+    app.router.routes.append(endpoint.route())
+    add_page(app)
+    app.add_api_route("/metrics", partial(_metrics, telemetry), include_in_schema=False)
+    _on_start_and_stop(app, resources, endpoint)
     return app
 
 
-def _announce(resources: Resources) -> None:
-    for name, dataset in resources.datasets.items():
-        logger.info("Serving %s: %d questions, %d databases", name, len(dataset.questions), len(dataset.databases))
+def _on_start_and_stop(app: FastAPI, resources: Resources, endpoint: McpEndpoint) -> None:
+    running = AsyncExitStack()
+
+    async def start() -> None:
+        for name, dataset in resources.datasets.items():
+            logger.info("Serving %s: %d questions, %d databases", name, len(dataset.questions), len(dataset.databases))
+        resources.engine.start()
+        await running.enter_async_context(endpoint.manager.run())
+
+    async def stop() -> None:
+        await running.aclose()
+        resources.close()
+
+    app.router.on_startup.append(start)
+    app.router.on_shutdown.append(stop)
+
+
+async def _metrics(telemetry: Telemetry) -> PlainTextResponse:
+    return PlainTextResponse(telemetry.exposition(), media_type=CONTENT_TYPE_LATEST)
 
 
 async def _task_error(_request: Request, error: Exception) -> JSONResponse:
     return JSONResponse({"detail": str(error)}, status_code=422)
+
+
+class Server(uvicorn.Server):
+    """uvicorn, but a stop lets the messages under way be answered before connections are closed."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take no connection and no message more, wait for those under way, then close."""
+        for server in self.servers:
+            server.close()
+        state = app.state
+        await state.traffic.drain(state.resources.settings.stop_seconds)
+        await super().shutdown(sockets)
 
 
 def _app_or_exit() -> FastAPI:
@@ -74,7 +118,28 @@ def main(host: str | None = None, port: int | None = None) -> None:
     parser.add_argument("--port", type=int, default=settings.port if port is None else port)
     options = parser.parse_args()
     settings = replace(settings, host=options.host, port=options.port)
-    uvicorn.run(app, host=settings.host, port=settings.port, log_level=os.environ.get("LOG_LEVEL", "info"))
+    # uvicorn raises the signal again once it has stopped: a stop that was asked for is no failure.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _exit)
+    Server(_config(settings)).run()
+
+
+def _exit(_number: int, _frame: object) -> None:
+    sys.exit(0)
+
+
+def _config(settings: Settings) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        log_config=log_config(settings.log_format, os.environ.get("LOG_LEVEL", "info")),
+        ws_max_size=settings.max_message,
+        # A trainer that computes may be silent for minutes; a peer that is gone is let go of in the end.
+        ws_ping_interval=20.0,
+        ws_ping_timeout=min(settings.session_timeout, 300.0),
+        timeout_graceful_shutdown=1,
+    )
 
 
 if __name__ == "__main__":

@@ -8,15 +8,17 @@ import logging
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from threading import Lock
+from time import perf_counter
 from typing import Any
 
 from openenv.core.env_server.interfaces import Environment
 from openenv.core.env_server.types import EnvironmentMetadata
 
 from sql_env.models import SQLAction, SQLObservation, SQLState
-from sql_env.server.actions import Task, Turn, carry_out
+from sql_env.server.actions import ACTIONS, Task, Turn, carry_out
 from sql_env.server.episode import Episode
 from sql_env.server.errors import TaskError
 from sql_env.server.formatting import Shown, show_known
@@ -25,6 +27,7 @@ from sql_env.server.resources import Resources
 from sql_env.server.rubrics import RewardConfig, RewardRubric
 from sql_env.server.schema import quoted
 from sql_env.server.selection import Selection, checked, choose
+from sql_env.server.telemetry import Telemetry
 
 logger = logging.getLogger(__name__)
 
@@ -41,17 +44,20 @@ class SQLEnvironment(Environment[SQLAction, SQLObservation, SQLState]):
 
     Args:
         resources: what the sessions of this process share.
+        telemetry: what counts and logs the steps, on a server.
     """
 
     SUPPORTS_CONCURRENT_SESSIONS = True
     # Steps run on the event loop, so a thread for each session would only cost memory.
     REQUIRES_SINGLE_THREAD_EXECUTOR = True
 
-    def __init__(self, resources: Resources) -> None:
+    def __init__(self, resources: Resources, telemetry: Telemetry | None = None) -> None:
         self._reward = RewardRubric(RewardConfig(), resources.settings.reward_mode)
         super().__init__(rubric=self._reward)
         self._resources = resources
         self._settings = resources.settings
+        self._telemetry = telemetry
+        self._session_id = ""
         self._changing = Lock()  # OpenEnv may close a session from another thread while a step ends
         self._begin_nothing()
 
@@ -64,7 +70,7 @@ class SQLEnvironment(Environment[SQLAction, SQLObservation, SQLState]):
 
     # --- reset ---------------------------------------------------------------------------------------------
 
-    def reset(self, seed: int | None = None, episode_id: str | None = None, **kwargs: Any) -> SQLObservation:
+    def reset(self, /, seed: int | None = None, episode_id: str | None = None, **kwargs: Any) -> SQLObservation:
         """Start an episode on the task that the selectors choose.
 
         Args:
@@ -105,14 +111,23 @@ class SQLEnvironment(Environment[SQLAction, SQLObservation, SQLState]):
                     dataset=dataset.name,
                     db_id=question.db_id,
                 )
-            hint = SQL_HINT if selection.answer_form == "sql" else ""
-            return self._observe(task, hint, metadata={**self._origin, **drawn})
+            if self._telemetry:
+                ids = {"session": self._session_id, "episode": episode_id, "task": question.question_id}
+                self._telemetry.episode_started(dataset.name, **ids)
+            return self._observe(task, _hint(episode), metadata={**self._origin, **drawn})
 
     async def reset_async(
-        self, seed: int | None = None, episode_id: str | None = None, **kwargs: Any
+        self, /, seed: int | None = None, episode_id: str | None = None, **kwargs: Any
     ) -> SQLObservation:
         """Start an episode; see ``reset``. All data is in memory but a database's schema, read once."""
         return self.reset(seed, episode_id, **kwargs)
+
+    def look(self) -> SQLObservation | None:
+        """Return the question and what is known so far, without a step; None where no episode is running."""
+        task = self._task
+        if task is None or task.episode.done:
+            return None
+        return self._observe(task, _hint(task.episode), metadata=dict(self._origin))
 
     # --- step ----------------------------------------------------------------------------------------------
 
@@ -125,21 +140,19 @@ class SQLEnvironment(Environment[SQLAction, SQLObservation, SQLState]):
         with _own_faults(), self._one_step(action) as begun:
             if isinstance(begun, SQLObservation):
                 return begun
-            task, turn = begun
-            turn.finish(self._resources.engine)
-            return self._conclude(task, turn, action)
+            begun.turn.finish(self._resources.engine)
+            return self._conclude(begun)
 
     async def step_async(self, action: SQLAction, timeout_s: float | None = None, **kwargs: Any) -> SQLObservation:
         """Carry out one action without blocking the event loop; see ``step``."""
         with _own_faults(), self._one_step(action) as begun:
             if isinstance(begun, SQLObservation):
                 return begun
-            task, turn = begun
-            await turn.finish_async(self._resources.engine)
-            return self._conclude(task, turn, action)
+            await begun.turn.finish_async(self._resources.engine)
+            return self._conclude(begun)
 
     @contextmanager
-    def _one_step(self, action: SQLAction) -> Iterator[tuple[Task, Turn] | SQLObservation]:
+    def _one_step(self, action: SQLAction) -> Iterator["_Step | SQLObservation"]:
         """Count a step and plan it; an observation means that no episode takes steps now.
 
         Steps of one episode never overlap, and a step that fails through our own fault, or that nobody waits for any
@@ -152,14 +165,19 @@ class SQLEnvironment(Environment[SQLAction, SQLObservation, SQLState]):
             yield self._observe(task, error=STEP_RUNNING, reward=0.0).model_copy(update={"done": False})
         else:
             try:
-                yield self._over(task) if task.episode.done else (task, _begin(task, action))
+                yield self._over(task) if task.episode.done else _begin(task, action)
             finally:
                 task.episode.end_step()
                 task.gate.release()
 
-    def _conclude(self, task: Task, turn: Turn, action: SQLAction) -> SQLObservation:
-        fault = task.schema.explain_unknown(str(turn.error), _text(action.argument)) if turn.error else None
-        return self._finish(task, turn.text, fault, turn.shown)
+    def _conclude(self, step: "_Step") -> SQLObservation:
+        turn, task = step.turn, step.task
+        fault = task.schema.explain_unknown(str(turn.error), step.argument) if turn.error else None
+        observation = self._finish(task, turn.text, fault, turn.shown)
+        if self._telemetry:
+            kind = step.kind if step.kind in ACTIONS else "unknown"
+            self._telemetry.step_taken(kind, perf_counter() - step.began, turn.error)
+        return observation
 
     def _over(self, task: Task) -> SQLObservation:
         """Say that the episode is over; with its end, if whoever waited for that never got it."""
@@ -178,7 +196,14 @@ class SQLEnvironment(Environment[SQLAction, SQLObservation, SQLState]):
             if task.episode.done:
                 observation.metadata = self._last_metadata(task.episode)
                 self._told = True
+                self._report_end(task.episode)
             return observation
+
+    def _report_end(self, episode: Episode) -> None:
+        if self._telemetry:
+            outcome = "truncated" if episode.truncated else "correct" if episode.correct else "wrong"
+            ids = {"session": self._session_id, "episode": self._chosen.episode_id, "task": self._chosen.task_id}
+            self._telemetry.episode_ended(self._origin["dataset"], outcome, **ids, steps=episode.step_count)
 
     def _last_metadata(self, episode: Episode) -> dict[str, Any]:
         question = episode.question
@@ -243,7 +268,7 @@ class SQLEnvironment(Environment[SQLAction, SQLObservation, SQLState]):
             name=NAME,
             description="An agent explores a hidden SQL database with DESCRIBE, SAMPLE and QUERY and answers a "
             f"question about it. Data sets, the default first: {sets}.",
-            version=_version(),
+            version=installed_version(),
             author="The SQLEnv authors",
         )
 
@@ -275,9 +300,17 @@ class SQLEnvironment(Environment[SQLAction, SQLObservation, SQLState]):
         questions = self._resources.default_dataset.select(split)
         return [_task(questions[i], i) for i in range(*slice(start, stop).indices(len(questions)))]
 
+    def begin_session(self, session_id: str) -> None:
+        """Take the name under which the log speaks of this session."""
+        self._session_id = session_id
+        if self._telemetry:
+            self._telemetry.session_opened(session_id)
+
     def close(self) -> None:
         """Drop the episode. A later reset works again: OpenEnv closes sessions that it keeps connected."""
         self._begin_nothing()
+        if self._telemetry and self._session_id:
+            self._telemetry.session_closed(self._session_id)
 
 
 def _task(question: Question, index: int) -> dict[str, Any]:
@@ -291,10 +324,26 @@ def _task(question: Question, index: int) -> dict[str, Any]:
     }
 
 
-def _begin(task: Task, action: SQLAction) -> Turn:
+@dataclass(frozen=True)
+class _Step:
+    """One action under way."""
+
+    task: Task
+    turn: Turn
+    kind: str
+    argument: str
+    began: float
+
+
+def _begin(task: Task, action: SQLAction) -> _Step:
+    began = perf_counter()
     kind, argument = _text(action.action_type), _text(action.argument)
     task.episode.begin_step(f"{kind[:20]} {argument}")
-    return Turn(carry_out(task, kind, argument))
+    return _Step(task, Turn(carry_out(task, kind, argument)), kind, argument, began)
+
+
+def _hint(episode: Episode) -> str:
+    return SQL_HINT if episode.answer_form == "sql" else ""
 
 
 def _text(given: str) -> str:
@@ -314,7 +363,8 @@ def _own_faults() -> Iterator[None]:
         raise RuntimeError("the server failed to carry this out; the fault is in its log") from None
 
 
-def _version() -> str:
+def installed_version() -> str:
+    """Return the version of this environment, or ``0`` where it is not installed."""
     try:
         return version("openenv-sql-env")
     except PackageNotFoundError:

@@ -7,7 +7,8 @@
     │   ├── ActionError       an action that does not exist, or an argument that names nothing
     │   ├── StatementError    SQL that SQLite refuses: syntax, unknown names, wrong types
     │   ├── ForbiddenError    SQL that this environment refuses: writes, metadata, unlisted functions
-    │   ├── LimitError        SQL that ran past a limit: work, time, memory, size
+    │   ├── LimitError        SQL that ran past a limit: work, memory, size
+    │   │   └── TimeLimitError    … the limit on its time
     │   └── BusyError         SQL that waited for its turn in vain: to be tried again
     ├── TaskError             the caller's fault: reset names a task, split or database that does not exist
     └── DataError             the data's fault: a file is missing, differs from its checksum, or is malformed
@@ -40,6 +41,10 @@ class ForbiddenError(AgentError):
 
 class LimitError(AgentError):
     """The statement ran past a limit, which the message names with its value."""
+
+
+class TimeLimitError(LimitError):
+    """The statement was stopped by the clock."""
 
 
 class BusyError(AgentError):

@@ -131,13 +131,21 @@ class QueryResult:
 
 
 class BudgetError(LimitError):
-    """The statement ran past its budget or its profile; with a larger one it might end."""
+    """The statement ran past its budget or its profile; with a larger one it might end.
+
+    Attributes:
+        by_clock: whether time was what ran out.
+    """
+
+    def __init__(self, message: str, *, by_clock: bool = False) -> None:
+        super().__init__(message)
+        self.by_clock = by_clock
 
 
 class _Meter:
     """The progress handler of one statement: returns True to stop it, and knows why."""
 
-    __slots__ = ("_deadline", "_limits", "_max_memory", "stopped", "vm_steps")
+    __slots__ = ("_deadline", "_limits", "_max_memory", "by_clock", "stopped", "vm_steps")
     INTERVAL = 100
 
     def __init__(self, limits: Limits) -> None:
@@ -146,13 +154,14 @@ class _Meter:
         self._max_memory = apsw.memory_used() + limits.memory
         self.vm_steps = 0
         self.stopped = ""
+        self.by_clock = False
 
     def __call__(self) -> bool:
         self.vm_steps += self.INTERVAL
         if self.vm_steps > self._limits.vm_steps:
             self.stopped = f"query stopped after {self._limits.vm_steps:,} steps of work"
         elif time.thread_time() > self._deadline:
-            self.stopped = stopped_after(self._limits.seconds)
+            self.stopped, self.by_clock = stopped_after(self._limits.seconds), True
         elif apsw.memory_used() > self._max_memory:
             self.stopped = f"query stopped: it needed more than {self._limits.memory // 2**20} MiB of memory"
         return bool(self.stopped)
@@ -284,7 +293,7 @@ class Connection:
         except apsw.ReadOnlyError:
             raise ForbiddenError(_READ_ONLY) from None
         except apsw.InterruptError:
-            raise BudgetError(meter.stopped) from None
+            raise BudgetError(meter.stopped, by_clock=meter.by_clock) from None
         except apsw.TooBigError:
             longest = self._apsw.limit(apsw.SQLITE_LIMIT_LENGTH)
             raise BudgetError(f"a value in this statement is longer than {longest:,} bytes") from None

@@ -1,6 +1,6 @@
 """Settings: every knob of the server, read once from ``SQL_ENV_*`` variables into a frozen object.
 
-Each setting carries its unit and one sentence; docs/settings.md lists them and a test compares the two.
+Each setting carries its unit and one sentence; docs/configuration.md lists them and a test compares the two.
 ``PORT`` and ``HOST`` keep the names that hosting platforms use.
 """
 
@@ -61,6 +61,13 @@ class Settings:
     queue_seconds: float = _setting(
         30.0, "seconds", "Longest wait for the worker before a statement is refused as busy.", least=0.1
     )
+    max_message: int = _setting(
+        8 * 2**20, "bytes", "Longest message on a WebSocket, and longest body of a request.", least=1024
+    )
+    stop_seconds: float = _setting(
+        2.5, "seconds", "Longest wait for steps under way when the server is told to stop.", least=0.1
+    )
+    log_format: str = _setting("text", "name", "How log lines are written: text or json.", choices=("text", "json"))
     max_sessions: int = _setting(128, "sessions", "Sessions that may be open at once.", least=1)
     session_timeout: float = _setting(1800.0, "seconds", "Idle time after which a session is closed.", least=1)
 

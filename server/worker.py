@@ -20,7 +20,7 @@ from typing import IO, Any, Final
 
 from sql_env.server import errors
 from sql_env.server.databases import Database, SQLValue
-from sql_env.server.errors import AgentError, LimitError
+from sql_env.server.errors import AgentError, LimitError, TimeLimitError
 from sql_env.server.sandbox import FULL, BudgetError, Connections, Limits, QueryResult, stopped_after
 
 GRACE_SECONDS: Final = 0.05
@@ -86,7 +86,7 @@ class Worker:
 
 def _death(status: int, limits: Limits) -> LimitError:
     if status == -signal.SIGPROF:
-        return LimitError(stopped_after(limits.seconds))
+        return TimeLimitError(stopped_after(limits.seconds))
     return LimitError("query stopped: it needed more than the server can give")
 
 
@@ -145,7 +145,8 @@ def _answer(connections: Connections, database: Database, sql: str, limits: Limi
         with _bounded(limits):
             result = connection.run(sql, limits)
     except BudgetError as error:
-        return {"error": "LimitError", "message": str(error)}
+        kind = TimeLimitError if error.by_clock else LimitError
+        return {"error": kind.__name__, "message": str(error)}
     except AgentError as error:
         return {"error": type(error).__name__, "message": str(error)}
     except MemoryError:

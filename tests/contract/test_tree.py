@@ -45,7 +45,7 @@ def test_top_level_holds_nothing_else() -> None:
 @pytest.mark.parametrize("field", dataclasses.fields(Settings), ids=lambda field: field.name)
 def test_every_setting_is_documented(field: "dataclasses.Field[object]") -> None:
     row = re.search(rf"^\| `{variable(field)}` \|(?P<rest>.*)$", DOCS, re.MULTILINE)
-    assert row, f"{variable(field)} is missing from docs/settings.md"
+    assert row, f"{variable(field)} is missing from docs/configuration.md"
     assert field.metadata["sentence"] in row["rest"]
     assert field.metadata["unit"] in row["rest"]
     if isinstance(field.default, int | float):
@@ -57,7 +57,10 @@ def test_every_action_is_documented(action: str) -> None:
     assert f"| {action} |" in DOCS
 
 
-@pytest.mark.parametrize("endpoint", ["/ws", "/health", "/reset", "/step", "/state", "/schema", "/metadata", "/mcp"])
+@pytest.mark.parametrize(
+    "endpoint",
+    ["/ws", "/health", "/reset", "/step", "/state", "/schema", "/metadata", "/mcp", "/mcp/stream", "/metrics", "/web"],
+)
 def test_every_endpoint_is_documented(endpoint: str) -> None:
     assert f"`{endpoint}`" in DOCS
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 from episodes import act, ask, exploration, messages, play
+from fastmcp import Client
 from served import Served
 from websockets.sync.client import connect
 
@@ -23,6 +24,7 @@ from sql_env.server.databases import write_checksums
 from sql_env.server.environment import SQLEnvironment
 from sql_env.server.questions import Question, QuestionSet, gold_answer
 from sql_env.server.resources import Resources
+from sql_env.server.tools import ToolClient
 
 GOLD = ("gold_sql", "columns", "gold_rows", "ordered", "answer_type", "tables", "twin_group", "par")
 """What the gold decides. Hardness does too, but it is published: reset selects by it."""
@@ -121,6 +123,7 @@ def surfaces(client: httpx.Client, served: Served) -> dict[str, object]:
             "/schema",
             "/metadata",
             "/openapi.json",
+            "/web/",
             "/state",
             "/sql_env/splits",
             "/list_environments",
@@ -141,6 +144,7 @@ def surfaces(client: httpx.Client, served: Served) -> dict[str, object]:
     for method in ("tools/list", "openenv/session/create", "nosuch"):
         answer = client.post("/mcp", json={"jsonrpc": "2.0", "id": 1, "method": method, "params": {}}).json()
         texts[f"mcp {method}"] = re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}", "ID", json.dumps(answer))
+    texts["metrics"] = re.findall(r"^sql_env_(?!step_seconds)\S+ .*$", client.get("/metrics").text, re.MULTILINE)
     for bad in ({"task_id": "nosuch"}, {"split": "nosuch"}, {"db_id": "x"}, {"answer_form": "x"}, {"index": 10**6}):
         texts[f"bad {bad}"] = client.post("/reset", json=bad).text
     return texts
@@ -178,8 +182,63 @@ def test_no_solution_leakage(served: Served, tmp_path: Path) -> None:
 
 def scrubbed(log: Path) -> str:
     """A server's log without what differs from process to process."""
-    text = re.sub(r"127\.0\.0\.1:\d+|process \[\d+\]", "…", log.read_text("utf-8"))
+    changing = re.compile(r"127\.0\.0\.1:\d+|process \[\d+\]|^[\d-]+ [\d:,]+", re.MULTILINE)
+    text = changing.sub("…", log.read_text("utf-8"))
+    text = re.sub(r"outcome=\w+", "outcome", text)  # an episode's end is told to the operator too
     return re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}", "ID", text)
+
+
+# --- MCP -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.timeout(300)
+async def test_no_solution_leakage_through_tools(served: Served) -> None:
+    """The tools of every question, in process: text and what is beside it, before the end."""
+    dataset, transcripts = served.questions, []
+    for golds in (dataset, exchanged(dataset)):
+        resources = Resources(served.settings, {dataset.name: golds})
+        env, seen = SQLEnvironment(resources), {}
+        tools = ToolClient(env)
+        for question in dataset.questions:
+            env.reset(task_id=question.question_id, episode_id="e")
+            calls = [("task", {})]
+            for kind, argument in exploration(dataset, question, resources.schema(dataset.database(question)).names):
+                name = kind.lower()
+                calls.append((name, {"sql" if name == "query" else "table": argument}))
+            seen[question.question_id] = [await tools.call_tool(*call) for call in calls]
+            assert not env.state.done
+        seen["tools"] = await tools.list_tools()
+        transcripts.append(json.dumps(seen))
+        resources.close()
+    assert transcripts[0] == transcripts[1]
+
+
+@pytest.mark.timeout(300)
+async def test_no_solution_leakage_over_mcp(served: Served, tmp_path: Path) -> None:
+    """Stock clients on both servers. ``task`` draws, so what they were given both is compared."""
+    data = write_exchanged(served, tmp_path)
+    drawn: list[dict[str, str]] = []
+    for environ in (served.environ, served.environ | {"SQL_ENV_DATA": str(data)}):
+        with local_server(environ) as base_url:
+            async with Client(f"{base_url}/mcp/stream") as client:
+                told = {"tools": repr(await client.list_tools())}
+                for _ in range(80):
+                    task = await client.call_tool("task")
+                    table = task.content[0].text.split("Tables: ")[1].split(",")[0].split("\n")[0].strip()
+                    calls = [
+                        ("describe", {"table": table}),
+                        ("sample", {"table": table}),
+                        ("query", {"sql": "SELECT 1"}),
+                    ]
+                    results = [task, *[await client.call_tool(*call, raise_on_error=False) for call in calls]]
+                    task_id = task.meta["metadata"].pop("task_id")
+                    task.meta["metadata"].pop("seed")
+                    told[task_id] = repr([(r.content[0].text, r.meta, r.is_error) for r in results])
+                    await client.call_tool("answer", {"answer": "no answer of mine"})
+        drawn.append(told)
+    both = drawn[0].keys() & drawn[1].keys()
+    assert len(both) > 3
+    assert {name: drawn[0][name] for name in both} == {name: drawn[1][name] for name in both}
 
 
 # --- SQL and the question files --------------------------------------------------------------------------

@@ -1,0 +1,153 @@
+"""Which messages and connections a server takes, and how much is under way.
+
+OpenEnv 0.10 ends a session on a message that is JSON but no object, on a binary one and on one that is nested too
+deeply, and sends the text of whatever Python said. Here each is a Refusal, which guard.py answers, and the session
+lives on. Bodies and messages have a longest length, open sockets a highest number, and a server that is told to stop
+takes no new message while those under way end. Half a surrogate pair, which JSON can carry and UTF-8 cannot, is read
+as ``?``.
+"""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sql_env.server.telemetry import Telemetry
+
+STOPPING = "the server is stopping: connect again in a moment"
+FULL = "the server has too many open connections: try again later"
+MAX_DEPTH = 64
+"""Deepest nesting of a message; the environment's own reach 4."""
+
+
+class Refusal(Exception):
+    """A message that no session sees.
+
+    Args:
+        reason: one word for the counter.
+        message: what the client is told.
+    """
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class Traffic:
+    """How much is under way, and whether more is taken.
+
+    Args:
+        longest: bytes of a message or a request's body.
+        most_sockets: WebSockets that may be open at once.
+        telemetry: where refusals are counted.
+    """
+
+    def __init__(self, longest: int, most_sockets: int, telemetry: Telemetry) -> None:
+        self.longest = longest
+        self.most_sockets = most_sockets
+        self.telemetry = telemetry
+        self.sockets = 0
+        self.stopping = False
+        self._under_way = 0
+        self._quiet = asyncio.Event()
+
+    def begin(self) -> None:
+        """A message was taken."""
+        self._under_way += 1
+
+    def end(self) -> None:
+        """A message was answered."""
+        self._under_way -= 1
+        if self.stopping and not self._under_way:
+            self._quiet.set()
+
+    @contextmanager
+    def socket(self) -> Iterator[bool]:
+        """Count a WebSocket while it is open; false if there is no room for it."""
+        room = self.sockets < self.most_sockets and not self.stopping
+        self.sockets += room
+        try:
+            yield room
+        finally:
+            self.sockets -= room
+
+    async def drain(self, seconds: float) -> None:
+        """Take no new message, and wait until those under way are answered, at most so many seconds."""
+        self.stopping = True
+        if self._under_way:
+            try:
+                await asyncio.wait_for(self._quiet.wait(), seconds)
+            except TimeoutError:
+                return
+
+    def checked_message(self, text: str | None) -> str:
+        """Return a message's text as the application may have it.
+
+        Raises:
+            Refusal: it is too long, no text frame, or no JSON object; or the server is stopping.
+        """
+        if self.stopping:
+            raise Refusal("stopping", STOPPING)
+        if text is None:
+            raise Refusal("malformed", "messages are text frames; this one is binary")
+        if len(text) > self.longest:
+            raise Refusal("too_long", f"the message is longer than {self.longest:,} bytes")
+        value = parse(text)
+        if not isinstance(value, dict):
+            raise Refusal("malformed", 'a message is a JSON object, such as {"type": "reset", "data": {}}')
+        return clean(text, value)
+
+    def checked_body(self, body: bytes) -> bytes:
+        """Return a request's body as the application may have it.
+
+        Raises:
+            Refusal: it is nested too deeply or holds a number that cannot be read.
+        """
+        text = body.decode("utf-8", "replace")
+        try:
+            value = parse(text)
+        except Refusal as refusal:
+            if refusal.reason == "no_json":
+                return body  # the application says so better
+            raise
+        return clean(text, value).encode() if "\\u" in text else body
+
+
+def parse(text: str) -> Any:
+    """Parse JSON.
+
+    Raises:
+        Refusal: it is none, is nested deeper than MAX_DEPTH or holds a number that cannot be read.
+    """
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise Refusal("no_json", f"this is no JSON: {error.msg} at character {error.pos}") from None
+    except (RecursionError, ValueError) as error:
+        what = "is nested too deeply" if isinstance(error, RecursionError) else "holds a number too long to read"
+        raise Refusal("malformed", f"the message {what}") from None
+    if text.count("{") + text.count("[") > MAX_DEPTH and _deeper(value, MAX_DEPTH):
+        raise Refusal("malformed", f"the message is nested deeper than {MAX_DEPTH} levels")
+    return value
+
+
+def _deeper(value: Any, depth: int) -> bool:
+    level = [value]
+    for _ in range(depth):
+        level = [child for parent in level for child in _children(parent)]
+    return bool(level)
+
+
+def _children(value: Any) -> Any:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
+
+
+def clean(text: str, value: Any) -> str:
+    """Return JSON with ``?`` for each half of a surrogate pair that stands alone."""
+    if "\\u" not in text:
+        return text
+    written = json.dumps(value, ensure_ascii=False)
+    return written.encode("utf-8", "replace").decode()
