@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SHELL := /bin/bash
 
-.PHONY: help install play test serve check bench clean
+.PHONY: help install play test test-docker serve push check bench clean
 
 help:  ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -29,6 +29,12 @@ serve: install  ## Serve on http://127.0.0.1:8000 (HOST and PORT change it)
 
 test: install  ## Run every test that needs neither torch, nor a container, nor a browser
 	@$(BIN)/python -m pytest
+
+test-docker: install  ## Build the image and run the tests that need a Docker engine
+	@$(BIN)/python -m pytest -m docker tests/docker
+
+push: install  ## Push to a Hugging Face Space: docs/deployment.md (PUSH='--repo-id me/name' adds options)
+	@$(BIN)/openenv push --exclude .spaceignore $(PUSH)
 
 check: install  ## Lint, types, layers
 	@$(BIN)/ruff check .

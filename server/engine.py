@@ -94,8 +94,10 @@ class Engine:
         return await turn
 
     def close(self) -> None:
-        """Stop the worker. Statements that wait for it are cancelled; one that runs ends by its limits."""
-        self._queue.shutdown(wait=True, cancel_futures=True)
+        """Stop the worker. Statements that wait for it are cancelled; one that runs is ended."""
+        self._queue.shutdown(wait=False, cancel_futures=True)
+        self._worker.kill()
+        self._queue.shutdown(wait=True)
         self._worker.close()
 
     def _submit(self, database: Database, sql: str, limits: Limits) -> "Future[QueryResult]":

@@ -65,7 +65,7 @@ class Settings:
         8 * 2**20, "bytes", "Longest message on a WebSocket, and longest body of a request.", least=1024
     )
     stop_seconds: float = _setting(
-        2.5, "seconds", "Longest wait for steps under way when the server is told to stop.", least=0.1
+        2.3, "seconds", "Longest wait for steps under way when the server is told to stop.", least=0.1
     )
     log_format: str = _setting("text", "name", "How log lines are written: text or json.", choices=("text", "json"))
     max_sessions: int = _setting(128, "sessions", "Sessions that may be open at once.", least=1)

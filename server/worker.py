@@ -66,6 +66,12 @@ class Worker:
             raise _death(self.close(), limits)
         return _read_answer(json.loads(line))
 
+    def kill(self) -> None:
+        """End the child now, from any thread; whoever waits for its answer is told that there is none."""
+        process = self._process
+        if process is not None:
+            process.kill()
+
     def close(self) -> int:
         """End the child and return its exit status."""
         process, self._process = self._process, None

@@ -52,6 +52,29 @@ def test_worked_episode(resources: Resources, mode: str, episode: tuple[str, ...
     assert got == [float(number) for number in components]
 
 
+def test_every_link_to_a_file_leads_there() -> None:
+    for path in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
+        links = re.findall(r"\]\((?!https?://)([^)#]+)(?:#[^)]*)?\)", path.read_text("utf-8"))
+        for link in links:
+            assert (path.parent / link).exists(), f"{path.name}: {link}"
+
+
+def test_every_line_about_deployment_says_whether_it_is_tested_and_by_which_test() -> None:
+    text = document("deployment.md")
+    for name, test in re.findall(r"`(\w+/test_\w+\.py)::(\w+)`", text):
+        assert f"def {test}(" in (ROOT / "tests" / name).read_text("utf-8"), f"{name}::{test}"
+    rows = [line for line in text.partition("## Size")[0].splitlines() if line.startswith("| ")]
+    rows += [line for line in text.partition("## When it goes wrong")[2].splitlines() if line.startswith("| ")]
+    rows = [
+        row for row in rows if row not in ("| what | how | |", "| step | what to do | |", "| symptom | cause | fix |")
+    ]
+    assert len(rows) > 35
+    for row in rows:
+        tested, left = "**tested here**" in row.lower(), "**for you to verify**" in row.lower()
+        assert tested != left, row
+        assert tested == ("::test_" in row), row
+
+
 def test_the_table_of_agreement_is_what_is_measured() -> None:
     with closing(Resources.load(Settings(dataset="starter"))) as resources:
         lines = table(measure(resources.default_dataset, resources))
