@@ -27,7 +27,12 @@ play: install  ## Play one oracle episode and one random one on a server of thei
 serve: install  ## Serve on http://127.0.0.1:8000 (HOST and PORT change it)
 	@$(BIN)/python -m sql_env.server.app
 
-test: install  ## Run every test that needs neither torch, nor a container, nor a browser
+# The client is tested on OpenEnv's older name too, which cannot be installed beside the present one.
+.cache/openenv-core-0.3.0: | install
+	@if command -v uv >/dev/null; then PIP='uv pip install --python $(BIN)/python'; else PIP='$(BIN)/python -m pip install'; fi; \
+	  $$PIP --quiet --no-deps --target $@ openenv-core==0.3.0 || { rm -rf $@; echo "openenv-core 0.3.0 could not be fetched"; }
+
+test: install .cache/openenv-core-0.3.0  ## Run every test that needs neither torch, nor a container, nor a browser
 	@$(BIN)/python -m pytest
 
 test-docker: install  ## Build the image and run the tests that need a Docker engine

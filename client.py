@@ -34,7 +34,9 @@ class SQLEnvClient(EnvClient[SQLAction, SQLObservation, SQLState]):
         }
         done, reward = payload.get("done", False), payload.get("reward")
         observation = SQLObservation(**fields | {"done": done, "reward": reward})
-        return StepResult(observation, reward, done, observation.metadata)
+        result = StepResult(observation, reward, done)
+        result.metadata = observation.metadata  # openenv-core 0.3 has no such parameter
+        return result
 
     def _parse_state(self, payload: dict[str, Any]) -> SQLState:
         return SQLState(**{name: value for name, value in payload.items() if name in SQLState.model_fields})

@@ -125,7 +125,10 @@ def main(host: str | None = None, port: int | None = None) -> None:
 
 
 def _exit(_number: int, _frame: object) -> None:
-    sys.exit(0)
+    """End now: all is closed, and taking the interpreter down would add half a second to each stop."""
+    logging.shutdown()
+    sys.stdout.flush()
+    os._exit(0)
 
 
 def _config(settings: Settings) -> uvicorn.Config:

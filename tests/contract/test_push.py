@@ -28,8 +28,8 @@ def space() -> Iterator[hub.Hub]:
 
 
 def in_a_space(tree: Path) -> set[str]:
-    """What is shipped, the Dockerfile at the root, where a Space looks for it, and what openenv.yaml names."""
-    return trees.shipped(tree) | {"Dockerfile", "server/probe.json"}
+    """What is shipped, the Dockerfile at the root, where a Space looks for it, what openenv.yaml names, the card."""
+    return trees.shipped(tree) | {"Dockerfile", "server/probe.json", "discovery.json"}
 
 
 @pytest.fixture(scope="module")
