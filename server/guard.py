@@ -16,6 +16,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sql_env.server.traffic import FULL, Refusal, Traffic
 
+BURST = 16
+"""Messages of one connection that are answered before others have their turn: a client may send thousands at once."""
+
 
 class Guard:
     """The wrapper itself.
@@ -139,6 +142,7 @@ class _Socket:
         self._send = send
         self._watch = _Watch(receive)
         self._under_way = False
+        self._taken = 0
 
     async def serve(self, app: ASGIApp) -> None:
         """Serve until the connection ends."""
@@ -152,6 +156,9 @@ class _Socket:
         """Return the next message for the application, which asks once it has answered the one before."""
         self._answered()
         while True:
+            self._taken += 1
+            if not self._taken % BURST:
+                await asyncio.sleep(0)
             message = await self._watch.next()
             if message["type"] != "websocket.receive":
                 return message

@@ -3,6 +3,7 @@
 import json
 import signal
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -289,6 +290,29 @@ def wait_for_no_session(base_url: str) -> None:
 def metric(base_url: str, name: str) -> float:
     lines = httpx.get(f"{base_url}/metrics").text.splitlines()
     return float(next(line for line in lines if line.startswith(name + " ")).split()[-1])
+
+
+def test_a_flood_leaves_others_their_turn(server: str, url: str) -> None:
+    """Sixty thousand messages in one go: others are answered in between, not between one read of 64 kB and the next."""
+    wait_for_no_session(server)
+    flood, answered = 60_000, 0
+    with raw_websocket(server) as greedy, with_room(url) as ws:
+        drained = threading.Thread(target=drain, args=(greedy, flood))
+        drained.start()
+        sender = threading.Thread(target=greedy.sendall, args=(masked('{"type":"state"}') * flood,))
+        sender.start()
+        while drained.is_alive():
+            ask(ws, "state")
+            answered += 1
+        sender.join()
+        drained.join()
+    assert answered > 150
+
+
+def drain(connection: socket.socket, answers: int) -> None:
+    """Read until so many answers have come."""
+    while answers > 0:
+        answers -= connection.recv(2**20).count(b'"type":"state"')
 
 
 def test_a_frame_in_pieces_and_a_frame_that_never_ends(url: str, server: str) -> None:
