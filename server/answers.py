@@ -85,7 +85,13 @@ def readings(text: str, gold: Gold) -> Iterator[list[list[Cell]]]:
         yield from _one_column(text, lines, markdown, count, gold)
         if n_rows == 1:
             return
+    if len(markdown) > n_rows + 1:
+        # Too many rows however they are split, so that a long answer costs a server no more than a short one.
+        yield [[line] for line in markdown]
+        lines = []
     for kept, split in ((lines, _split_pipes), (markdown, _split_pipes), (lines, _split_tabs), (lines, _split_commas)):
+        if not lines:
+            break
         rows = [split(line) for line in _without_bullets(_without_header(kept, count, gold, split), gold)]
         yield rows
         if len(rows) == len(lines) == 1 and n_columns == 1 and count is None:
