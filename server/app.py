@@ -19,6 +19,7 @@ from sql_env.server.environment import installed_version
 from sql_env.server.errors import DataError, TaskError
 from sql_env.server.guard import Guard
 from sql_env.server.mcp_endpoint import McpEndpoint
+from sql_env.server.protocols import LONGEST_FRAME, HttpConnection, WebSocketConnection
 from sql_env.server.resources import Resources
 from sql_env.server.sessions import Sessions
 from sql_env.server.settings import Settings
@@ -51,7 +52,8 @@ def build_app(settings: Settings) -> FastAPI:
     # "1.0.0" is the version of OpenEnv's HTTP interface, by which `openenv validate --url` picks its profile.
     app = FastAPI(title="SQLEnv", version="1.0.0", description=DESCRIPTION, license_info={"name": "MIT"})
     app.state.resources = resources
-    app.state.traffic = Traffic(settings.max_message, settings.max_sessions + SPARE_SOCKETS, telemetry)
+    silence = max(2 * settings.session_timeout, settings.session_timeout + 60)
+    app.state.traffic = Traffic(settings.max_message, settings.max_sessions + SPARE_SOCKETS, silence, telemetry)
     app.add_middleware(Guard, traffic=app.state.traffic)
     app.add_exception_handler(TaskError, _task_error)
     sessions.register_routes(app, os.environ.get("OPENENV_MODE", "simulation"))
@@ -137,11 +139,16 @@ def _config(settings: Settings) -> uvicorn.Config:
         host=settings.host,
         port=settings.port,
         log_config=log_config(settings.log_format, os.environ.get("LOG_LEVEL", "info")),
-        ws_max_size=settings.max_message,
+        http=HttpConnection,
+        ws=WebSocketConnection,
+        ws_max_size=LONGEST_FRAME,
+        # A few kilobytes that unpack to gigabytes are no message; observations are short.
+        ws_per_message_deflate=False,
         # A trainer that computes may be silent for minutes; a peer that is gone is let go of in the end.
         ws_ping_interval=20.0,
         ws_ping_timeout=min(settings.session_timeout, 300.0),
-        timeout_graceful_shutdown=1,
+        # Seconds, for what is left when the messages under way have been answered.
+        timeout_graceful_shutdown=0.3,  # type: ignore[arg-type] # uvicorn hands it to asyncio.wait_for
     )
 
 

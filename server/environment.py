@@ -123,10 +123,15 @@ class SQLEnvironment(Environment[SQLAction, SQLObservation, SQLState]):
         return self.reset(seed, episode_id, **kwargs)
 
     def look(self) -> SQLObservation | None:
-        """Return the question and what is known so far, without a step; None where no episode is running."""
+        """Return the question and what is known so far, without a step; None where no episode is running.
+
+        An end that whoever waited for it never got is told once.
+        """
         task = self._task
-        if task is None or task.episode.done:
+        if task is None or (task.episode.done and self._told):
             return None
+        if task.episode.done and not task.gate.locked():  # else the step under way tells it
+            return self._over(task)
         return self._observe(task, _hint(task.episode), metadata=dict(self._origin))
 
     # --- step ----------------------------------------------------------------------------------------------

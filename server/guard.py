@@ -6,6 +6,7 @@ given up when its client goes away, so that no statement keeps a place in the wo
 
 import asyncio
 import json
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -14,8 +15,9 @@ from typing import Any
 from openenv.core.env_server.types import WSErrorCode
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from sql_env.server.traffic import FULL, Refusal, Traffic
+from sql_env.server.traffic import FULL, GONE, Refusal, Traffic
 
+BODY_SECONDS = 30
 BURST = 16
 """Messages of one connection that are answered before others have their turn: a client may send thousands at once."""
 
@@ -36,36 +38,68 @@ class Guard:
         """Serve one connection or request."""
         if scope["type"] == "websocket":
             with self._traffic.socket() as room:
-                await (_Socket(self._traffic, scope, receive, send).serve(self._app) if room else _no_room(send))
+                await (_Socket(self._traffic, scope, receive, send).serve(self._app) if room else self._no_room(send))
         elif scope["type"] == "http" and scope["method"] in ("POST", "PUT", "PATCH", "DELETE"):
             await self._request(scope, receive, send)
         else:
             await self._app(scope, receive, send)
 
+    async def _no_room(self, send: Send) -> None:
+        self._traffic.telemetry.message_refused("no_room")
+        await _respond(send, HTTPStatus.SERVICE_UNAVAILABLE, FULL, kind="websocket.http.response")
+
     async def _request(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Read the body before the application does, and hand it on."""
-        body = bytearray()
-        more = True
-        while more:
-            message = await receive()
-            if message["type"] != "http.request":
-                return
-            body += message.get("body", b"")
-            more = message.get("more_body", False)
-            if len(body) > self._traffic.longest:
-                self._traffic.telemetry.message_refused("too_long")
-                text = f"the body is longer than {self._traffic.longest:,} bytes"
-                await _respond(send, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, text)
-                return
+        """Read the body before the application does, hand it on, and count the request while it is under way."""
+        rpc = scope["path"].endswith("/mcp")
         try:
-            read = self._traffic.checked_body(bytes(body))
+            body = self._traffic.checked_body(await self._body(receive), rpc=rpc)
+        except _Left:
+            return
         except Refusal as refusal:
             self._traffic.telemetry.message_refused(refusal.reason)
-            await _respond(send, HTTPStatus.BAD_REQUEST, str(refusal))
+            await _respond(send, _STATUS.get(refusal.reason, HTTPStatus.BAD_REQUEST), str(refusal), rpc=rpc)
             return
-        with _given_up(watch := _Watch(receive)):
-            watch.begin()
-            await self._app(_with_length(scope, len(read)), _Replayed(read, watch.next), send)
+        watch = _Watch(receive)
+        self._traffic.begin()
+        try:
+            with _given_up(watch):
+                watch.begin()
+                await self._app(_with_length(scope, len(body), watch.left), _Replayed(body, watch.next), send)
+        finally:
+            self._traffic.end()
+
+    async def _body(self, receive: Receive) -> bytes:
+        """Read a body.
+
+        Raises:
+            Refusal: it is too long or comes too slowly.
+            _Left: the client went away.
+        """
+        body, more = bytearray(), True
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                while more:
+                    message = await receive()
+                    if message["type"] != "http.request":
+                        raise _Left
+                    body += message.get("body", b"")
+                    more = message.get("more_body", False)
+                    if len(body) > self._traffic.longest:
+                        raise Refusal("too_long", f"the body is longer than {self._traffic.longest:,} bytes")
+        except TimeoutError:
+            raise Refusal("too_slow", f"the body took longer than {BODY_SECONDS} s") from None
+        return bytes(body)
+
+
+class _Left(Exception):
+    """The client went away before its request was read."""
+
+
+_STATUS = {
+    "too_long": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    "too_slow": HTTPStatus.REQUEST_TIMEOUT,
+    "stopping": HTTPStatus.SERVICE_UNAVAILABLE,
+}
 
 
 @contextmanager
@@ -75,7 +109,7 @@ def _given_up(watch: "_Watch") -> Iterator[None]:
         yield
     except asyncio.CancelledError:
         task = asyncio.current_task()
-        if not watch.gone or (task and task.uncancel()):
+        if not watch.left.is_set() or (task and task.uncancel()):
             raise
     finally:
         watch.close()
@@ -85,20 +119,26 @@ class _Watch:
     """Cancels what is done for a client that goes away meanwhile.
 
     uvicorn tells of a lost connection only to whoever receives, which nobody does while a step runs: a stranger could
-    fill the worker's queue by connecting and leaving. Steps that last are watched; most are over before.
+    fill the worker's queue by connecting and leaving. Steps that last are watched; most are over before. What the
+    client sends meanwhile waits its turn; one that sends a great deal is let go of, as its leaving would not be seen.
 
     Args:
         receive: the connection's.
+
+    Attributes:
+        left: set when the client has gone.
     """
 
     SECONDS = 0.05
+    MOST_WAITING = 16
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
         self._task = asyncio.current_task()
         self._timer: asyncio.TimerHandle | None = None
-        self._ahead: asyncio.Future[Message] | None = None
-        self.gone = False
+        self._waiting: deque[Message] = deque()
+        self._reader: asyncio.Future[None] | None = None
+        self.left = asyncio.Event()
 
     def begin(self) -> None:
         """Something is being done that the client waits for."""
@@ -112,34 +152,43 @@ class _Watch:
 
     async def next(self) -> Message:
         """Return the next event of the connection, which may have come while something was done."""
-        ahead, self._ahead = self._ahead, None
-        return await (ahead or self._receive())
+        if not self._waiting and self._reader is not None:
+            reader, self._reader = self._reader, None
+            await reader
+        return self._waiting.popleft() if self._waiting else await self._receive()
 
     def close(self) -> None:
         """Look no more."""
         self.end()
-        if self._ahead is not None:
-            self._ahead.cancel()
+        if self._reader is not None:
+            self._reader.cancel()
 
     def _look(self) -> None:
-        self._ahead = asyncio.ensure_future(self._receive())
-        self._ahead.add_done_callback(self._noticed)
+        if self._reader is None or self._reader.done():
+            self._reader = asyncio.ensure_future(self._read_ahead())
 
-    def _noticed(self, ahead: "asyncio.Future[Message]") -> None:
-        if ahead.cancelled() or ahead.exception() or not ahead.result()["type"].endswith(".disconnect"):
-            return
-        if self._timer is not None and self._task is not None:
-            self.gone = True
-            self._task.cancel()
+    async def _read_ahead(self) -> None:
+        """Read events until what is done is done, and one that came after it."""
+        while True:
+            event = await self._receive()
+            self._waiting.append(event)
+            if self._timer is None:
+                return
+            if event["type"].endswith(".disconnect") or len(self._waiting) > self.MOST_WAITING:
+                self.left.set()
+                if self._task is not None:
+                    self._task.cancel()
+                return
 
 
 class _Socket:
-    """One WebSocket: every message is checked; those under way are counted and watched."""
+    """One WebSocket: every message is checked; those under way are counted and watched; silence ends it."""
 
     def __init__(self, traffic: Traffic, scope: Scope, receive: Receive, send: Send) -> None:
         self._traffic = traffic
         self._scope = scope
         self._send = send
+        self._rpc = scope["path"].endswith("/mcp")
         self._watch = _Watch(receive)
         self._under_way = False
         self._taken = 0
@@ -159,11 +208,11 @@ class _Socket:
             self._taken += 1
             if not self._taken % BURST:
                 await asyncio.sleep(0)
-            message = await self._watch.next()
+            message = await self._patiently()
             if message["type"] != "websocket.receive":
                 return message
             try:
-                text = self._traffic.checked_message(message.get("text"))
+                text = self._traffic.checked_message(message.get("text"), rpc=self._rpc)
             except Refusal as refusal:
                 self._traffic.telemetry.message_refused(refusal.reason)
                 await self._send({"type": "websocket.send", "text": json.dumps(self._error(refusal))})
@@ -173,6 +222,15 @@ class _Socket:
                 self._watch.begin()
                 return {"type": "websocket.receive", "text": text}
 
+    async def _patiently(self) -> Message:
+        """Return the next event; of a socket that was silent for too long, its end."""
+        try:
+            async with asyncio.timeout(self._traffic.patience):
+                return await self._watch.next()
+        except TimeoutError:
+            await self._send({"type": "websocket.close", "code": 1001, "reason": "no message for too long"})
+            return {"type": "websocket.disconnect", "code": 1001}
+
     def _answered(self) -> None:
         if self._under_way:
             self._under_way = False
@@ -181,9 +239,8 @@ class _Socket:
 
     def _error(self, refusal: Refusal) -> dict[str, Any]:
         """Write an error in the dialect of the endpoint: JSON-RPC on /mcp, OpenEnv's elsewhere."""
-        if self._scope["path"].endswith("/mcp"):
-            number = -32700 if refusal.reason == "no_json" else -32600
-            return {"jsonrpc": "2.0", "id": None, "error": {"code": number, "message": str(refusal)}}
+        if self._rpc:
+            return _rpc_error(refusal.reason, str(refusal))
         code = _CODES.get(refusal.reason, WSErrorCode.VALIDATION_ERROR)
         return {"type": "error", "data": {"message": str(refusal), "code": code}}
 
@@ -205,16 +262,23 @@ class _Replayed:
         return {"type": "http.request", "body": body, "more_body": False}
 
 
-def _with_length(scope: Scope, length: int) -> Scope:
+def _with_length(scope: Scope, length: int, left: asyncio.Event) -> Scope:
     headers = [(name, value) for name, value in scope["headers"] if name != b"content-length"]
-    return {**scope, "headers": [*headers, (b"content-length", str(length).encode())]}
+    return {**scope, "headers": [*headers, (b"content-length", str(length).encode())], GONE: left}
 
 
-async def _no_room(send: Send) -> None:
-    await _respond(send, HTTPStatus.SERVICE_UNAVAILABLE, FULL, kind="websocket.http.response")
+def _rpc_error(reason: str, message: str) -> dict[str, Any]:
+    number = -32700 if reason == "no_json" else -32600
+    return {"jsonrpc": "2.0", "id": None, "error": {"code": number, "message": message}}
 
 
-async def _respond(send: Send, status: HTTPStatus, detail: str, kind: str = "http.response") -> None:
+async def _respond(
+    send: Send, status: HTTPStatus, detail: str, *, rpc: bool = False, kind: str = "http.response"
+) -> None:
+    """Answer with an error; a request of JSON-RPC that was read with one of JSON-RPC, as OpenEnv does."""
+    body: dict[str, Any] = {"detail": detail}
+    if rpc and status is HTTPStatus.BAD_REQUEST:
+        status, body = HTTPStatus.OK, _rpc_error("", detail)
     headers = [(b"content-type", b"application/json")]
     await send({"type": f"{kind}.start", "status": status.value, "headers": headers})
-    await send({"type": f"{kind}.body", "body": json.dumps({"detail": detail}).encode()})
+    await send({"type": f"{kind}.body", "body": json.dumps(body).encode()})

@@ -6,8 +6,9 @@ SDK's low-level server is used rather than FastMCP's, which does not tell when a
 until it had been idle for long.
 """
 
+import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -21,7 +22,8 @@ from starlette.types import Receive, Scope, Send
 from sql_env.server.environment import NAME, SQLEnvironment
 from sql_env.server.sessions import Sessions
 from sql_env.server.settings import Settings
-from sql_env.server.tools import call_tool, list_tools
+from sql_env.server.tools import call_tool, list_tools, refused
+from sql_env.server.traffic import GONE
 
 PATH = "/mcp/stream"
 INSTRUCTIONS = (
@@ -47,6 +49,7 @@ class McpSession:
     def __init__(self, sessions: Sessions) -> None:
         self._sessions = sessions
         self._session_id = ""
+        self._opening = asyncio.Lock()  # hosts call tools in parallel
 
     async def environment(self) -> SQLEnvironment:
         """Return the environment; opens a session if there is none, or if it was closed for idleness.
@@ -54,14 +57,34 @@ class McpSession:
         Raises:
             SessionCapacityError: the server is full.
         """
-        found = self._sessions.find(self._session_id)
-        if found is None:
-            self._session_id, found = await self._sessions.open()
-        return found
+        async with self._opening:
+            found = self._sessions.find(self._session_id)
+            if found is None:
+                self._session_id, found = await self._sessions.open()
+            return found
 
     async def end(self) -> None:
         """Give the session back."""
         await self._sessions.end(self._session_id)
+
+
+async def _call(session: McpSession, name: str, arguments: dict[str, Any]) -> types.CallToolResult:
+    return await call_tool(await session.environment(), name, arguments)
+
+
+async def _unless_gone(
+    call: Coroutine[Any, Any, types.CallToolResult], gone: asyncio.Event | None
+) -> types.CallToolResult:
+    """Finish a call, or give it up when the client that waits for it goes away; the SDK itself goes on for nobody."""
+    if gone is None:
+        return await call
+    calling, leaving = asyncio.ensure_future(call), asyncio.ensure_future(gone.wait())
+    try:
+        await asyncio.wait({calling, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        return calling.result() if calling.done() else refused("the call was given up: its client has gone")
+    finally:
+        calling.cancel()
+        leaving.cancel()
 
 
 class McpEndpoint:
@@ -83,8 +106,10 @@ class McpEndpoint:
 
         @server.call_tool(validate_input=False)  # type: ignore[untyped-decorator]
         async def _call_tool(name: str, arguments: dict[str, Any]) -> types.CallToolResult:
-            session: McpSession = server.request_context.lifespan_context
-            return await call_tool(await session.environment(), name, arguments)
+            context = server.request_context
+            session: McpSession = context.lifespan_context
+            gone = context.request.scope.get(GONE) if context.request else None
+            return await _unless_gone(_call(session, name, arguments), gone)
 
         self.manager = StreamableHTTPSessionManager(
             server,

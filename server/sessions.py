@@ -4,14 +4,19 @@ Every session counts against one capacity and ends after one idle time, whicheve
 over WebSocket or HTTP, or the conforming endpoint of mcp_endpoint.py.
 """
 
+import asyncio
+import time
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from openenv.core.env_server.exceptions import SessionCapacityError
 from openenv.core.env_server.http_server import HTTPEnvServer
-from openenv.core.env_server.types import ConcurrencyConfig
+from openenv.core.env_server.types import ConcurrencyConfig, SessionInfo
 
 from sql_env.models import SQLAction, SQLObservation, SQLState
 from sql_env.server.environment import NAME, SQLEnvironment
+from sql_env.server.errors import TaskError
 from sql_env.server.resources import Resources
 from sql_env.server.telemetry import Telemetry
 from sql_env.server.tools import ToolClient
@@ -20,10 +25,23 @@ from sql_env.server.tools import ToolClient
 class ServedEnvironment(SQLEnvironment):
     """The environment of one session, with tools for OpenEnv's ``/mcp``."""
 
+    readmit: Callable[[], None] | None = None
+    """Asks for a place again, once the session was closed under a connection that goes on."""
+
     @property
     def mcp_client(self) -> ToolClient:
         """What OpenEnv asks for tools."""
         return ToolClient(self)
+
+    def reset(self, /, seed: int | None = None, episode_id: str | None = None, **kwargs: Any) -> SQLObservation:
+        """Start an episode; see SQLEnvironment.
+
+        Raises:
+            TaskError: besides, the session was closed and the server is full.
+        """
+        if self.readmit is not None:
+            self.readmit()
+        return super().reset(seed, episode_id, **kwargs)
 
 
 class Sessions(HTTPEnvServer):
@@ -47,19 +65,59 @@ class Sessions(HTTPEnvServer):
             state_cls=SQLState,
         )
         self._telemetry = telemetry
+        self._closing: set[asyncio.Future[None]] = set()
         telemetry.watch("sessions_open", "Sessions open now.", lambda: self.active_sessions)
         telemetry.watch("sessions_limit", "Sessions that may be open at once.", lambda: settings.max_sessions)
 
     async def _create_session(self) -> tuple[str, SQLEnvironment]:
-        """Open a session, as every endpoint of OpenEnv does."""
+        """Open a session, as every endpoint of OpenEnv does.
+
+        OpenEnv reserves a place, then makes the environment on a thread. A caller that is cancelled in between would
+        leave a place taken that no reaper sees: so the making is not cancelled with it, and its session is closed.
+        """
+        making = asyncio.ensure_future(super()._create_session())
         try:
-            session_id, environment = await super()._create_session()
+            session_id, environment = await asyncio.shield(making)
         except SessionCapacityError:
             self._telemetry.session_refused()
             raise
-        assert isinstance(environment, SQLEnvironment)
+        except asyncio.CancelledError:
+            making.add_done_callback(self._close_unwanted)
+            raise
+        assert isinstance(environment, ServedEnvironment)
+        environment.readmit = partial(self._readmit, session_id, environment)
         environment.begin_session(session_id)
         return session_id, environment
+
+    def _close_unwanted(self, made: "asyncio.Future[tuple[str, Any]]") -> None:
+        if not made.cancelled() and not made.exception():
+            closing = asyncio.ensure_future(self._destroy_session(made.result()[0]))
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
+
+    def _readmit(self, session_id: str, environment: SQLEnvironment) -> None:
+        """Give a session that was closed under its connection a place again, so that it counts.
+
+        Raises:
+            TaskError: there is none.
+        """
+        if session_id in self._sessions:
+            return
+        if len(self._sessions) >= self._max_concurrent_envs:
+            self._telemetry.session_refused()
+            raise TaskError("the session was closed for idleness and the server is full: try again later")
+        now = time.time()
+        self._sessions[session_id] = environment
+        if self._shared_session_executor is not None:
+            self._session_executors[session_id] = self._shared_session_executor
+        self._session_info[session_id] = SessionInfo(
+            session_id=session_id,
+            created_at=now,
+            last_activity_at=now,
+            step_count=0,
+            environment_type=type(environment).__name__,
+        )
+        environment.begin_session(session_id)
 
     async def open(self) -> tuple[str, SQLEnvironment]:
         """Open a session.

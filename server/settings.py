@@ -62,7 +62,7 @@ class Settings:
         30.0, "seconds", "Longest wait for the worker before a statement is refused as busy.", least=0.1
     )
     max_message: int = _setting(
-        8 * 2**20, "bytes", "Longest message on a WebSocket, and longest body of a request.", least=1024
+        256 * 2**10, "bytes", "Longest message on a WebSocket, and longest body of a request.", least=1024
     )
     stop_seconds: float = _setting(
         2.3, "seconds", "Longest wait for steps under way when the server is told to stop.", least=0.1

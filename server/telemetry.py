@@ -5,6 +5,7 @@ Both carry ids, names of actions, counts and outcomes; never a question's text, 
 
 import json
 import logging
+import re
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -110,10 +111,21 @@ def _log(message: str, **fields: Any) -> None:
 class PlainFormatter(logging.Formatter):
     """A line for people: the message, then its fields as name=value."""
 
-    def format(self, record: logging.LogRecord) -> str:
-        """Return the line."""
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        """Return the line, whatever the message holds."""
+        record.message = _one_line(record.message)
         fields = getattr(record, "fields", {})
-        return " ".join([super().format(record), *(f"{name}={_shown(value)}" for name, value in fields.items())])
+        return " ".join([super().formatMessage(record), *(f"{name}={_shown(value)}" for name, value in fields.items())])
+
+    def formatException(self, ei: Any) -> str:
+        """Return a traceback that cannot be taken for lines of the log."""
+        return "\n".join(f"    {line}" for line in super().formatException(ei)[:20_000].splitlines())
+
+
+def _one_line(text: str) -> str:
+    """Write a message in one line of bounded length: libraries put what a client sent into theirs."""
+    cut = text if len(text) <= 1_000 else f"{text[:1_000]}… ({len(text):,} characters)"
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in cut)
 
 
 def _shown(value: Any) -> str:
@@ -128,7 +140,21 @@ class StructuredFormatter(JsonFormatter):
     def add_fields(self, log_data: dict[str, Any], record: logging.LogRecord, message_dict: dict[str, Any]) -> None:
         """Put a record's fields at the top level."""
         super().add_fields(log_data, record, message_dict)
+        log_data["message"] = _one_line(str(log_data.get("message", "")))
         log_data.update(log_data.pop("fields", {}))
+
+
+class _NoStrangersWords(logging.Filter):
+    """Drops what libraries say of messages that are none: they quote them, and nothing is wrong here."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return whether the record is to be kept."""
+        if record.msg == "Invalid UTF-8 sequence received from client.":  # uvicorn's, with a traceback; it closes
+            return False
+        return record.levelno >= logging.ERROR or not _MCP.search(record.pathname)
+
+
+_MCP = re.compile(r"[/\\](?:mcp|fastmcp)[/\\](?:server|shared)[/\\]")
 
 
 def log_config(form: str, level: str) -> dict[str, Any]:
@@ -144,7 +170,8 @@ def log_config(form: str, level: str) -> dict[str, Any]:
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"line": {"()": formatter[0], "format": formatter[1]}},
-        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+        "filters": {"ours": {"()": _NoStrangersWords}},
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["ours"]}},
         "root": {"level": "WARNING", "handlers": ["stderr"]},
         "loggers": {name: dict(named) for name in ("sql_env", "uvicorn", "uvicorn.error", "uvicorn.access")},
     }

@@ -81,16 +81,18 @@ async def call_tool(environment: SQLEnvironment, name: Any, arguments: Any) -> t
         return _task(environment)
     tool = next((tool for tool in TOOLS if tool.name == name), None)
     if tool is None:
-        return _refused(f"unknown tool {_shown(name)}; use {', '.join(tool.name for tool in ALL_TOOLS)}")
+        return refused(f"unknown tool {_shown(name)}; use {', '.join(tool.name for tool in ALL_TOOLS)}")
     argument = _argument(tool, arguments)
     if argument is None:
-        return _refused(f"{tool.name} takes one argument, {tool.argument}: {tool.argument_description}")
+        return refused(f"{tool.name} takes one argument, {tool.argument}: {tool.argument_description}")
     observation = await environment.step_async(SQLAction(action_type=tool.action_type, argument=argument))
     return _result(observation, observation.result)
 
 
 def _task(environment: SQLEnvironment) -> types.CallToolResult:
     observation = environment.look() or environment.reset()
+    if observation.done:
+        return _result(observation, "")
     parts = (f"Question: {observation.question}", observation.result, observation.schema_info)
     return _result(observation, "\n\n".join(part for part in parts if part))
 
@@ -124,7 +126,8 @@ def _result(observation: SQLObservation, text: str) -> types.CallToolResult:
     )
 
 
-def _refused(message: str) -> types.CallToolResult:
+def refused(message: str) -> types.CallToolResult:
+    """Write what a call is told that was not carried out."""
     return types.CallToolResult(content=[types.TextContent(type="text", text=message)], isError=True)
 
 

@@ -4,11 +4,13 @@ OpenEnv 0.10 ends a session on a message that is JSON but no object, on a binary
 deeply, and sends the text of whatever Python said. Here each is a Refusal, which guard.py answers, and the session
 lives on. Bodies and messages have a longest length, open sockets a highest number, and a server that is told to stop
 takes no new message while those under way end. Half a surrogate pair, which JSON can carry and UTF-8 cannot, is read
-as ``?``.
+as ``?``. Of a step that is longer than any message may be only the beginning is read: an agent that writes too much is
+told so as an agent is.
 """
 
 import asyncio
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -16,6 +18,9 @@ from typing import Any
 from sql_env.server.telemetry import Telemetry
 
 STOPPING = "the server is stopping: connect again in a moment"
+GONE = "sql_env.gone"
+"""Key of an ASGI scope: an asyncio.Event that is set when the client of the request goes away."""
+
 FULL = "the server has too many open connections: try again later"
 MAX_DEPTH = 64
 """Deepest nesting of a message; the environment's own reach 4."""
@@ -40,12 +45,14 @@ class Traffic:
     Args:
         longest: bytes of a message or a request's body.
         most_sockets: WebSockets that may be open at once.
+        patience: seconds after which a WebSocket without a message is closed.
         telemetry: where refusals are counted.
     """
 
-    def __init__(self, longest: int, most_sockets: int, telemetry: Telemetry) -> None:
+    def __init__(self, longest: int, most_sockets: int, patience: float, telemetry: Telemetry) -> None:
         self.longest = longest
         self.most_sockets = most_sockets
+        self.patience = patience
         self.telemetry = telemetry
         self.sockets = 0
         self.stopping = False
@@ -81,29 +88,54 @@ class Traffic:
             except TimeoutError:
                 return
 
-    def checked_message(self, text: str | None) -> str:
+    def checked_message(self, text: str | None, *, rpc: bool = False) -> str:
         """Return a message's text as the application may have it.
 
+        Args:
+            text: the message, None if it was binary.
+            rpc: whether it is to be a JSON-RPC request.
+
         Raises:
-            Refusal: it is too long, no text frame, or no JSON object; or the server is stopping.
+            Refusal: it is too long, no text frame, or nothing that could be meant; or the server is stopping.
         """
         if self.stopping:
             raise Refusal("stopping", STOPPING)
         if text is None:
             raise Refusal("malformed", "messages are text frames; this one is binary")
         if len(text) > self.longest:
-            raise Refusal("too_long", f"the message is longer than {self.longest:,} bytes")
+            text = self._beginning(text)
         value = parse(text)
         if not isinstance(value, dict):
             raise Refusal("malformed", 'a message is a JSON object, such as {"type": "reset", "data": {}}')
+        if rpc or value.get("type") == "mcp":
+            check_rpc(value if rpc else value.get("data"))
         return clean(text, value)
 
-    def checked_body(self, body: bytes) -> bytes:
-        """Return a request's body as the application may have it.
+    def _beginning(self, text: str) -> str:
+        """Return a step with an argument that is still too long for any action, in place of one that is far longer.
 
         Raises:
-            Refusal: it is nested too deeply or holds a number that cannot be read.
+            Refusal: it is no step as clients write it.
         """
+        step = _STEP.match(text)
+        if step is None:
+            raise Refusal("too_long", f"the message is longer than {self.longest:,} bytes")
+        begin = re.sub(r'[\\"\x00-\x1f]', " ", text[step.end() : step.end() + 200])
+        data = {"action_type": step[1], "argument": begin + "x" * (self.longest - 500)}
+        return json.dumps({"type": "step", "data": data})
+
+    def checked_body(self, body: bytes, *, rpc: bool = False) -> bytes:
+        """Return a request's body as the application may have it.
+
+        Args:
+            body: all of it.
+            rpc: whether it is to be a JSON-RPC request.
+
+        Raises:
+            Refusal: it is nested too deeply or holds a number that cannot be read; or the server is stopping.
+        """
+        if self.stopping:
+            raise Refusal("stopping", STOPPING)
         text = body.decode("utf-8", "replace")
         try:
             value = parse(text)
@@ -111,7 +143,37 @@ class Traffic:
             if refusal.reason == "no_json":
                 return body  # the application says so better
             raise
+        if rpc:
+            check_rpc(value)
         return clean(text, value).encode() if "\\u" in text else body
+
+
+_STEP = re.compile(
+    r'\s*\{\s*"type"\s*:\s*"step"\s*,\s*"data"\s*:\s*\{\s*"action_type"\s*:\s*"(\w{1,20})"\s*,\s*"argument"\s*:\s*"'
+)
+
+
+def check_rpc(value: Any) -> None:
+    """Check that something is a JSON-RPC request, so that none of Python's words about it reach the client.
+
+    Raises:
+        Refusal: it is not.
+    """
+    request = value if isinstance(value, dict) else {}
+    params = request.get("params", {})
+    fits = (
+        request.get("jsonrpc") == "2.0"
+        and isinstance(request.get("method"), str)
+        and isinstance(request.get("id"), str | int | None)
+        and isinstance(params, dict)
+        and isinstance(params.get("session_id"), str | None)
+        and request.keys() <= {"jsonrpc", "method", "params", "id"}
+    )
+    if not fits:
+        raise Refusal(
+            "malformed",
+            'a request is {"jsonrpc": "2.0", "id": 1, "method": …, "params": {…}}; a session_id in it is a string',
+        )
 
 
 def parse(text: str) -> Any:

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, suppress
 
 import httpx
 import pytest
@@ -12,6 +12,7 @@ from mcp import ClientSession
 from mcp.client.streamable_http import streamable_http_client
 from openenv.core.mcp_client import MCPToolClient
 from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection
 from websockets.sync.client import connect as connect_sync
 
@@ -147,6 +148,66 @@ def test_what_is_no_mcp_is_refused(starter_server: str, headers: dict, body: obj
     response = httpx.post(f"{starter_server}/mcp/stream", json=body, headers=headers)
     assert response.status_code == status
     assert "Traceback" not in response.text
+
+
+async def test_first_calls_in_parallel_open_one_session(starter_server: str) -> None:
+    """Hosts call tools in parallel: one episode, one place, none left when the client has gone."""
+    before = metric(starter_server, "sql_env_sessions_open")
+    for _ in range(5):
+        async with stock_client(starter_server) as client:
+            tasks = await asyncio.gather(*(client.call_tool("task", {}) for _ in range(4)))
+            assert len({task.meta["metadata"]["task_id"] for task in tasks}) == 1
+            assert metric(starter_server, "sql_env_sessions_open") == before + 1
+    await wait_until(starter_server, before)
+
+
+async def wait_until(base_url: str, sessions: float) -> None:
+    for _ in range(100):
+        if metric(base_url, "sql_env_sessions_open") == sessions:
+            return
+        await asyncio.sleep(0.1)
+    pytest.fail("sessions of clients that left stay open")
+
+
+async def test_an_end_while_a_session_opens_leaves_no_place_taken(small_server: str) -> None:
+    """A DELETE beside the first call cancels the opening; OpenEnv alone keeps a place that no reaper sees."""
+    headers = {"accept": "application/json, text/event-stream"}
+    hello = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
+    call = {"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": {"name": "task", "arguments": {}}}
+    await wait_for_room(small_server)
+    async with (
+        httpx.AsyncClient(base_url=small_server, timeout=30) as one,
+        httpx.AsyncClient(base_url=small_server) as two,
+    ):
+        for number in range(60):
+            start = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": hello}
+            response = await one.post("/mcp/stream", json=start, headers=headers)
+            if response.status_code == 503:
+                await asyncio.sleep(0.2)
+                continue
+            mine = headers | {"mcp-session-id": response.headers["mcp-session-id"]}
+            first = asyncio.create_task(one.post("/mcp/stream", json=call, headers=mine))
+            await asyncio.sleep(0.0002 * (number % 20))
+            await two.delete("/mcp/stream", headers=mine)
+            first.cancel()
+            await asyncio.gather(first, return_exceptions=True)
+    await wait_for_room(small_server)
+
+
+def test_a_session_closed_under_its_connection_counts_when_it_plays_on(small_server: str) -> None:
+    """OpenEnv closes a session by its id under a live WebSocket, which could then play beside those that count."""
+    url = small_server.replace("http", "ws") + "/ws"
+    with ExitStack() as stack:
+        playing: list[str] = []
+        for _ in range(5):
+            ws = stack.enter_context(connect_sync(url))
+            with suppress(ConnectionClosed):  # those who find no room at once
+                answer = ask(ws, "mcp", jsonrpc="2.0", id=1, method="openenv/session/create", params={})
+                if answer["type"] == "mcp":
+                    rpc(small_server, "openenv/session/close", session_id=answer["data"]["result"]["session_id"])
+                    playing.append(ask(ws, "reset", task_id=TASK_ID)["type"])
+        assert playing == ["observation"] * 3
+        assert metric(small_server, "sql_env_sessions_open") == 3
 
 
 # --- OpenEnv's dialect -----------------------------------------------------------------------------------

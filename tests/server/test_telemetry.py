@@ -3,6 +3,7 @@
 import json
 import logging
 import logging.config
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -160,3 +161,40 @@ def test_checksums_are_not_what_is_logged(starter_server: str) -> None:
 
 
 CHECKSUMS = Path(__file__).resolve().parents[2] / "data" / "starter" / "questions" / "SHA256SUMS"
+
+
+def test_what_libraries_say_of_a_strangers_request_forges_no_line(tmp_path: Path) -> None:
+    """The MCP SDK logs requests that are none, whole: statements, answers, line breaks and all."""
+    for form in ("text", "json"):
+        log = tmp_path / f"{form}.log"
+        forged = "x\n2026-01-01 00:00:00,000 INFO episode ended outcome=correct session=forged"
+        with local_server({**STARTER, "SQL_ENV_LOG_FORMAT": form}, log=log) as base_url:
+            headers = {"accept": "application/json, text/event-stream"}
+            for method in ("initialize", "tools/call", "nosuch"):
+                params = {
+                    "capabilities": {"experimental": {forged: "MY-SECRET-ANSWER"}},
+                    "name": forged,
+                    "x": "y" * 50_000,
+                }
+                body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+                httpx.post(f"{base_url}/mcp/stream", json=body, headers=headers)
+        text = log.read_text("utf-8")
+        assert not [line for line in text.splitlines() if line.startswith("2026-01-01 00:00")]
+        assert "MY-SECRET-ANSWER" not in text
+        assert len(text) < 20_000
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_a_message_is_one_line_of_bounded_length_and_a_traceback_stands_in(form: str) -> None:
+    made = log_config(form, "info")["formatters"]["line"]
+    formatter = made["()"](made["format"])
+    try:
+        raise ValueError("x\n2026-01-01 00:00:00,000 INFO forged")
+    except ValueError:
+        record = logging.makeLogRecord(
+            {"msg": "a\nb\x1b" + "c" * 5000, "exc_info": sys.exc_info(), "levelname": "ERROR"}
+        )
+    line = formatter.format(record)
+    assert "a\\nb\\x1b" in line.replace("\\\\", "\\")
+    assert len(line) < 4000
+    assert not [part for part in line.splitlines()[1:] if not part.startswith("    ")]

@@ -1,5 +1,6 @@
 """The MCP tools over one environment: the same episode as ``step``, and ``task``, which cannot leave one."""
 
+import asyncio
 import json
 
 import pytest
@@ -180,3 +181,22 @@ async def test_the_end_of_the_budget_is_said(env: SQLEnvironment, client: ToolCl
     assert text(results[-1]).endswith("The episode is over: its last step was no answer.")
     assert results[-1]["_meta"]["done"] is True
     assert results[-1]["_meta"]["metadata"]["truncated"] is True
+
+
+async def test_an_end_that_nobody_was_told_is_told_by_task(env: SQLEnvironment, client: ToolClient) -> None:
+    """A last step whose client left is spent; task tells the end once before it starts anything."""
+    env.reset(task_id=TASK_ID, episode_id="e")
+    for _ in range(14):
+        await client.call_tool("query", {"sql": "SELECT 1"})
+    forever = "WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t) SELECT count(*) FROM t"
+    last = asyncio.create_task(client.call_tool("query", {"sql": forever}))
+    await asyncio.sleep(0.1)
+    last.cancel()
+    await asyncio.gather(last, return_exceptions=True)
+    assert env.state.done
+    told = await client.call_tool("task", {})
+    assert told["_meta"]["metadata"]["truncated"] is True
+    assert told["_meta"]["reward"] is not None
+    assert env.state.episode_id == "e"
+    await client.call_tool("task", {})
+    assert env.state.episode_id != "e"

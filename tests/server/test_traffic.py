@@ -1,11 +1,12 @@
 """What reaches a session at all: malformed, long, binary, half-closed, slow and late messages, and a graceful stop."""
 
+import asyncio
 import json
 import signal
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 
 import hostile_sql
@@ -17,8 +18,12 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from sql_env.agent.local_server import local_server, server_process
-from sql_env.server.app import SPARE_SOCKETS
-from sql_env.server.traffic import MAX_DEPTH, STOPPING, Refusal, clean, parse
+from sql_env.server.app import SPARE_SOCKETS, build_app
+from sql_env.server.guard import Guard, _Watch
+from sql_env.server.protocols import LONGEST_FRAME, WebSocketConnection
+from sql_env.server.settings import Settings
+from sql_env.server.telemetry import Telemetry
+from sql_env.server.traffic import MAX_DEPTH, STOPPING, Refusal, Traffic, clean, parse
 
 STARTER = {"SQL_ENV_DATASET": "starter"}
 TASK_ID = "allotment_society-001"
@@ -123,15 +128,34 @@ def test_half_a_surrogate_pair_never_ends_a_session(url: str, text: str) -> None
 
 
 def test_a_message_may_be_as_long_as_the_setting_and_no_longer(url: str) -> None:
-    """Uvicorn closes the connection on a longer one, with 1009, before memory is taken for it."""
-    frame = len(message("step", action_type="QUERY", argument=""))
+    frame = len(message("reset", ignored=""))
+    with connect(url) as ws:
+        assert ask(ws, "reset", ignored="x" * (LONGEST - frame))["type"] == "observation"
+        refused = ask(ws, "reset", ignored="x" * (LONGEST - frame + 1))
+        assert refused["data"]["message"] == "the message is longer than 100,000 bytes"
+        assert ask(ws, "state")["type"] == "state"
+
+
+@pytest.mark.parametrize("action", ["QUERY", "ANSWER", "DESCRIBE", "DANCE"])
+def test_what_an_agent_writes_is_never_too_long_to_be_told_so(url: str, action: str) -> None:
+    """An agent's fault costs a step and is said in the observation, five million characters too."""
     with connect(url) as ws:
         ask(ws, "reset", task_id=TASK_ID)
-        longest = ask(ws, "step", action_type="QUERY", argument="x" * (LONGEST - frame))
-        assert "longer than 10,000 bytes" in longest["data"]["observation"]["error"]
-        with pytest.raises(ConnectionClosed) as closed:
-            ask(ws, "step", action_type="QUERY", argument="x" * (LONGEST - frame + 1))
-        assert closed.value.rcvd.code == 1009
+        for argument in ('y\\"\u2028 ' * 500_000, "SELECT '" + "x" * 5_000_000 + "'", "[" * 5_000_000):
+            observation = ask(ws, "step", action_type=action, argument=argument)["data"]["observation"]
+            assert observation["step_count"] > 0
+            said = {"QUERY": "longer than 10,000 bytes", "DESCRIBE": "no table named", "DANCE": "unknown action"}
+            assert said.get(action, "") in (observation["error"] or "")
+            if action == "ANSWER":
+                assert observation["result"] == "Not correct: unparsable."
+                ask(ws, "reset", task_id=TASK_ID)
+
+
+def test_a_connection_that_sends_beyond_all_measure_is_closed(url: str) -> None:
+    with connect(url) as ws, pytest.raises(ConnectionClosed):
+        ask(ws, "reset", ignored="x" * LONGEST_FRAME)
+    with with_room(url) as ws:
+        assert ask(ws, "state")["type"] == "state"
 
 
 @pytest.mark.parametrize("path", ["/reset", "/step", "/mcp", "/mcp/stream", "/sql_env/tasks"])
@@ -228,6 +252,115 @@ def test_nobody_waits_for_statements_of_clients_that_left() -> None:
         assert time.monotonic() - began < 12, "26 s of statements that nobody waits for were run"
 
 
+@pytest.mark.parametrize("pipelined", [3, 15, 40])
+def test_a_client_that_leaves_after_many_messages_is_noticed_too(pipelined: int) -> None:
+    """Its slot is free again at once, and none of its statements is run for nobody."""
+    with local_server({**STARTER, "SQL_ENV_MAX_SESSIONS": "20"}) as base_url:
+        url = base_url.replace("http", "ws") + "/ws"
+        slow = message("step", action_type="QUERY", argument=hostile_sql.OURS["median_killer"])
+        for _ in range(4):
+            with raw_websocket(base_url) as ws:
+                ws.sendall(masked(message("reset", task_id=TASK_ID)))
+                ws.sendall(masked(slow) * pipelined)
+        wait_for_no_session(base_url, 8)
+        began = time.monotonic()
+        with connect(url) as ws:
+            ask(ws, "reset", task_id=TASK_ID)
+            ask(ws, "step", action_type="QUERY", argument=FOREVER)
+        assert time.monotonic() - began < 6
+
+
+def test_messages_sent_while_a_step_runs_are_answered_in_order(url: str) -> None:
+    with with_room(url) as ws:
+        ask(ws, "reset", task_id=TASK_ID)
+        ws.send(message("step", action_type="QUERY", argument=FOREVER))
+        time.sleep(3 * _Watch.SECONDS)
+        for _ in range(_Watch.MOST_WAITING - 2):
+            ws.send(message("step", action_type="SAMPLE", argument="plot"))
+            time.sleep(0.01)
+        counts = [json.loads(ws.recv(30))["data"]["observation"]["step_count"] for _ in range(_Watch.MOST_WAITING - 1)]
+        assert counts[:15] == list(range(1, 16))
+
+
+def test_an_mcp_call_of_a_client_that_left_is_given_up() -> None:
+    with local_server(STARTER) as base_url:
+        for _ in range(6):
+            headers = mcp_session(base_url) | {"accept": "application/json, text/event-stream"}
+            for number, (name, sql) in enumerate((("task", ""), ("query", hostile_sql.OURS["median_killer"])), 2):
+                params = {"name": name, "arguments": {"sql": sql} if sql else {}}
+                body = {"jsonrpc": "2.0", "id": number, "method": "tools/call", "params": params}
+                with suppress(httpx.ReadTimeout):
+                    httpx.post(f"{base_url}/mcp/stream", json=body, headers=headers, timeout=0.4)
+        began = time.monotonic()
+        with connect(base_url.replace("http", "ws") + "/ws") as ws:
+            ask(ws, "reset", task_id=TASK_ID)
+            ask(ws, "step", action_type="QUERY", argument=FOREVER)
+        assert time.monotonic() - began < 6, "12 s of statements that nobody waits for were run"
+
+
+def test_a_silent_socket_is_closed_in_the_end() -> None:
+    """Twice the idle time, and at least a minute after it: else sockets that say nothing would fill the server."""
+    traffic = build_app(Settings(dataset="starter", session_timeout=1)).state.traffic
+    assert traffic.patience == 61
+    assert build_app(Settings(dataset="starter", session_timeout=600)).state.traffic.patience == 1200
+
+
+async def test_silence_ends_a_socket() -> None:
+    sent: list[dict] = []
+
+    async def never() -> dict:
+        await asyncio.sleep(60)
+        return {"type": "websocket.receive", "text": "{}"}
+
+    async def send(event: dict) -> None:
+        sent.append(event)
+
+    received: list[dict] = []
+
+    async def app(scope: dict, receive: Callable, send: Callable) -> None:
+        received.append(await receive())
+
+    traffic = Traffic(1000, 1, 0.05, Telemetry())
+    await Guard(app, traffic)({"type": "websocket", "path": "/ws"}, never, send)
+    assert received == [{"type": "websocket.disconnect", "code": 1001}]
+    assert sent[-1]["code"] == 1001
+    assert traffic.sockets == 0
+
+
+async def test_a_body_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sql_env.server.guard.BODY_SECONDS", 0.05)
+    sent: list[dict] = []
+
+    async def slowly() -> dict:
+        await asyncio.sleep(0.02)
+        return {"type": "http.request", "body": b"x", "more_body": True}
+
+    async def send(event: dict) -> None:
+        sent.append(event)
+
+    scope = {"type": "http", "method": "POST", "path": "/reset", "headers": []}
+    await Guard(None, Traffic(1000, 1, 1, Telemetry()))(scope, slowly, send)
+    assert sent[0]["status"] == 408
+
+
+def test_long_messages_under_way_are_held_within_a_budget(server: str) -> None:
+    """Forty sockets that send 4 MB each of a message without end: some are let go of, and honest ones are served."""
+    before = metric(server, "process_resident_memory_bytes")
+    head = b"\x81\xff" + (7 * 2**20).to_bytes(8, "big") + b"\0\0\0\0"
+    with ExitStack() as stack, suppress(ConnectionError, TimeoutError):
+        for _ in range(SPARE_SOCKETS):
+            ws = stack.enter_context(raw_websocket(server))
+            ws.settimeout(10)
+            ws.sendall(head + b"x" * 4 * 2**20)
+    assert metric(server, "process_resident_memory_bytes") - before < 2.5 * WebSocketConnection.BUDGET
+
+
+def test_what_was_compressed_is_not_asked_for(url: str) -> None:
+    """A few kilobytes would unpack to as many messages of the longest length as fit."""
+    with connect(url) as ws:
+        assert ws.response.headers.get("Sec-WebSocket-Extensions") is None
+
+
 def with_room(url: str) -> ClientConnection:
     """Connect and reset, as soon as there is room."""
     deadline = time.monotonic() + 30
@@ -251,7 +384,7 @@ def test_a_client_that_does_not_read_stops_only_itself(url: str, server: str) ->
         deaf.settimeout(2)
         # Small answers would fit into the kernel's buffers: 1.5 kB each, 20,000 times, do not.
         request = {"jsonrpc": "2.0", "id": "x" * 2_000, "method": "tools/list"}
-        with pytest.raises(TimeoutError):
+        with pytest.raises((TimeoutError, ConnectionError)):
             deaf.sendall(masked(json.dumps({"type": "mcp", "data": request})) * 20_000)
         assert ask(ws, "reset", task_id=TASK_ID)["type"] == "observation"
         assert metric(server, "process_resident_memory_bytes") - before < 30e6
@@ -280,8 +413,8 @@ def masked(text: str) -> bytes:
     return b"\x81" + length + b"\0\0\0\0" + data
 
 
-def wait_for_no_session(base_url: str) -> None:
-    deadline = time.monotonic() + 30
+def wait_for_no_session(base_url: str, seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
     while metric(base_url, "sql_env_sessions_open"):
         assert time.monotonic() < deadline, "sessions of clients that left stay open"
         time.sleep(0.05)
@@ -356,6 +489,32 @@ def test_a_stop_lets_running_steps_end() -> None:
             assert closed.value.rcvd.code == 1012
         assert process.wait(10) == 0
         assert time.monotonic() - began < 6
+
+
+@pytest.mark.parametrize("endpoint", ["/mcp", "/mcp/stream"])
+def test_a_stop_lets_running_http_calls_end(endpoint: str) -> None:
+    with server_process(STARTER) as (process, base_url):
+        if endpoint == "/mcp":
+            create = {"jsonrpc": "2.0", "id": 1, "method": "openenv/session/create", "params": {}}
+            extra, headers = httpx.post(f"{base_url}/mcp", json=create).json()["result"], {}
+        else:
+            extra, headers = {}, mcp_session(base_url) | {"accept": "application/json, text/event-stream"}
+        answers = []
+
+        def call(number: int, name: str, **arguments: str) -> None:
+            params = {**extra, "name": name, "arguments": arguments}
+            body = {"jsonrpc": "2.0", "id": number, "method": "tools/call", "params": params}
+            answers.append(httpx.post(f"{base_url}{endpoint}", json=body, headers=headers, timeout=20))
+
+        call(2, "task")
+        running = threading.Thread(target=call, args=(3, "query"), kwargs={"sql": hostile_sql.OURS["median_killer"]})
+        running.start()
+        time.sleep(0.4)
+        process.send_signal(signal.SIGTERM)
+        running.join()
+        assert process.wait(10) == 0
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert "query stopped after 2.0 s" in answers[1].text
 
 
 def test_a_stop_without_steps_under_way_is_quick_though_sessions_are_open() -> None:
