@@ -1,10 +1,14 @@
 """The documents say what the code does: worked episodes, tables and figures, recomputed."""
 
+import json
 import re
+import subprocess
+import sys
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+import httpx
 import pytest
 from hostile_sql import ROOT
 from running import run
@@ -50,6 +54,34 @@ def test_worked_episode(resources: Resources, mode: str, episode: tuple[str, ...
     assert round(paid, 4) == round(seen.metadata["outcome_return"], 4) == float(total)
     got = [round(seen.metadata["components"][name], 4) for name in ("execution", "correctness", "efficiency")]
     assert got == [float(number) for number in components]
+
+
+def test_the_example_of_mcp_runs(starter_server: str) -> None:
+    """And what hosts are told is JSON that names the endpoint."""
+    text = document("mcp.md")
+    (example,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    code = example.replace("http://localhost:8000", starter_server)
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.startswith("Question: ")
+    assert "Not correct: " in run.stdout
+    for block in re.findall(r"```json\n(.*?)```", text, re.DOTALL):
+        assert "http://localhost:8000/mcp/stream" in json.dumps(json.loads(block))
+
+
+def test_the_commands_of_mcp_are_answered(starter_server: str) -> None:
+    """The two curl commands of docs/mcp.md, their JSON as it stands there."""
+    create, call = re.findall(r"-d '(\{.*?\})'$", document("mcp.md"), re.MULTILINE)
+    made = httpx.post(f"{starter_server}/mcp", json=json.loads(create)).json()
+    body = call.replace("…", made["result"]["session_id"])
+    told = httpx.post(f"{starter_server}/mcp", json=json.loads(body)).json()["result"]
+    assert told["content"][0]["text"].startswith("Question: ")
+
+
+def test_every_metric_is_documented(starter_server: str) -> None:
+    text, shown = document("operations.md"), httpx.get(f"{starter_server}/metrics").text
+    for name, kind in re.findall(r"^# TYPE (sql_env_\w+) (\w+)$", shown, re.MULTILINE):
+        assert f"`{name}" in text, f"{name}, a {kind}"
 
 
 def test_every_link_to_a_file_leads_there() -> None:
