@@ -19,10 +19,10 @@ from openenv.core.env_server.types import EnvironmentMetadata
 
 from sql_env.models import SQLAction, SQLObservation, SQLState
 from sql_env.server.actions import ACTIONS, Task, Turn, carry_out
+from sql_env.server.catalogue import Catalogue
 from sql_env.server.episode import Episode
 from sql_env.server.errors import TaskError
 from sql_env.server.formatting import Shown, show_known
-from sql_env.server.questions import Question
 from sql_env.server.resources import Resources
 from sql_env.server.rubrics import RewardConfig, RewardRubric
 from sql_env.server.schema import quoted
@@ -39,7 +39,7 @@ STEP_RUNNING = "a step of this episode is still running: wait for its observatio
 EPISODE_GONE = "the session was closed or reset while this step ran: call reset to start an episode"
 
 
-class SQLEnvironment(Environment[SQLAction, SQLObservation, SQLState]):
+class SQLEnvironment(Catalogue, Environment[SQLAction, SQLObservation, SQLState]):
     """The environment of one session. Building one is cheap: all data is in ``resources``.
 
     Args:
@@ -277,34 +277,6 @@ class SQLEnvironment(Environment[SQLAction, SQLObservation, SQLState]):
             author="The SQLEnv authors",
         )
 
-    def list_splits(self) -> list[str]:
-        """Return the default data set's splits."""
-        return list(self._resources.default_dataset.splits)
-
-    def list_tasks(self, split: str) -> list[dict[str, Any]]:
-        """Return every task of a split, without golds."""
-        return self.get_task_range(split)
-
-    def num_tasks(self, split: str) -> int:
-        """Return the number of tasks of a split; ``all`` counts every split."""
-        return len(self._resources.default_dataset.select(split))
-
-    def get_task(self, split: str, index: int) -> dict[str, Any]:
-        """Return one task, without its gold.
-
-        Raises:
-            IndexError: the split has no such index.
-        """
-        questions = self._resources.default_dataset.select(split)
-        if not 0 <= index < len(questions):
-            raise IndexError(index)
-        return _task(questions[index], index)
-
-    def get_task_range(self, split: str, start: int | None = None, stop: int | None = None) -> list[dict[str, Any]]:
-        """Return the tasks of a slice of a split, without golds."""
-        questions = self._resources.default_dataset.select(split)
-        return [_task(questions[i], i) for i in range(*slice(start, stop).indices(len(questions)))]
-
     def begin_session(self, session_id: str) -> None:
         """Take the name under which the log speaks of this session."""
         self._session_id = session_id
@@ -316,17 +288,6 @@ class SQLEnvironment(Environment[SQLAction, SQLObservation, SQLState]):
         self._begin_nothing()
         if self._telemetry and self._session_id:
             self._telemetry.session_closed(self._session_id)
-
-
-def _task(question: Question, index: int) -> dict[str, Any]:
-    return {
-        "id": question.question_id,
-        "index": index,
-        "split": question.split,
-        "db_id": question.db_id,
-        "question": question.question,
-        "hardness": question.hardness,
-    }
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,51 @@
+"""What there is to play: splits and tasks of the default data set, without golds. OpenEnv calls it its Task API."""
+
+from typing import Any
+
+from sql_env.server.questions import Question
+from sql_env.server.resources import Resources
+
+
+class Catalogue:
+    """The Task API of an environment, which has to set ``_resources``."""
+
+    _resources: Resources
+
+    def list_splits(self) -> list[str]:
+        """Return the default data set's splits."""
+        return list(self._resources.default_dataset.splits)
+
+    def list_tasks(self, split: str) -> list[dict[str, Any]]:
+        """Return every task of a split, without golds."""
+        return self.get_task_range(split)
+
+    def num_tasks(self, split: str) -> int:
+        """Return the number of tasks of a split; ``all`` counts every split."""
+        return len(self._resources.default_dataset.select(split))
+
+    def get_task(self, split: str, index: int) -> dict[str, Any]:
+        """Return one task, without its gold.
+
+        Raises:
+            IndexError: the split has no such index.
+        """
+        questions = self._resources.default_dataset.select(split)
+        if not 0 <= index < len(questions):
+            raise IndexError(index)
+        return _task(questions[index], index)
+
+    def get_task_range(self, split: str, start: int | None = None, stop: int | None = None) -> list[dict[str, Any]]:
+        """Return the tasks of a slice of a split, without golds."""
+        questions = self._resources.default_dataset.select(split)
+        return [_task(questions[i], i) for i in range(*slice(start, stop).indices(len(questions)))]
+
+
+def _task(question: Question, index: int) -> dict[str, Any]:
+    return {
+        "id": question.question_id,
+        "index": index,
+        "split": question.split,
+        "db_id": question.db_id,
+        "question": question.question,
+        "hardness": question.hardness,
+    }
