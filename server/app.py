@@ -138,7 +138,7 @@ def _config(settings: Settings) -> uvicorn.Config:
         app,
         host=settings.host,
         port=settings.port,
-        log_config=log_config(settings.log_format, os.environ.get("LOG_LEVEL", "info")),
+        log_config=log_config(settings.log_format, settings.log_level),
         http=HttpConnection,
         ws=WebSocketConnection,
         ws_max_size=LONGEST_FRAME,

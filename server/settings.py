@@ -1,7 +1,7 @@
 """Settings: every knob of the server, read once from ``SQL_ENV_*`` variables into a frozen object.
 
 Each setting carries its unit and one sentence; docs/configuration.md lists them and a test compares the two.
-``PORT`` and ``HOST`` keep the names that hosting platforms use.
+``PORT``, ``HOST`` and ``LOG_LEVEL`` keep the names that hosting platforms use.
 """
 
 import dataclasses
@@ -68,6 +68,13 @@ class Settings:
         2.3, "seconds", "Longest wait for steps under way when the server is told to stop.", least=0.1
     )
     log_format: str = _setting("text", "name", "How log lines are written: text or json.", choices=("text", "json"))
+    log_level: str = _setting(
+        "info",
+        "name",
+        "Lowest level of the lines that are logged.",
+        env="LOG_LEVEL",
+        choices=("debug", "info", "warning", "error", "critical"),
+    )
     max_sessions: int = _setting(128, "sessions", "Sessions that may be open at once.", least=1)
     session_timeout: float = _setting(1800.0, "seconds", "Idle time after which a session is closed.", least=1)
 

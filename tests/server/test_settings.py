@@ -41,8 +41,8 @@ def test_an_empty_environment_gives_the_defaults() -> None:
 def test_variable_names() -> None:
     names = {name: variable(field) for name, field in FIELDS.items()}
     assert names["host"] == "HOST"
-    assert names["port"] == "PORT"
-    assert all(v == f"SQL_ENV_{n.upper()}" for n, v in names.items() if n not in ("host", "port"))
+    assert (names["port"], names["log_level"]) == ("PORT", "LOG_LEVEL")
+    assert all(v == f"SQL_ENV_{n.upper()}" for n, v in names.items() if n not in ("host", "port", "log_level"))
 
 
 @pytest.mark.parametrize("name", FIELDS)
