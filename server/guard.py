@@ -8,12 +8,13 @@ import asyncio
 import json
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http import HTTPStatus
 from typing import Any
 
 from openenv.core.env_server.types import WSErrorCode
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocketDisconnect
 
 from sql_env.server.traffic import FULL, GONE, Refusal, Traffic
 
@@ -195,7 +196,7 @@ class _Socket:
 
     async def serve(self, app: ASGIApp) -> None:
         """Serve until the connection ends."""
-        with _given_up(self._watch):
+        with _given_up(self._watch), suppress(WebSocketDisconnect):  # OpenEnv's answer found nobody: nothing is wrong
             try:
                 await app(self._scope, self._next, self._send)
             finally:

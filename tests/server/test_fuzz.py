@@ -26,10 +26,13 @@ from schemathesis.specs.openapi.checks import response_schema_conformance
 from websockets.asyncio.client import ClientConnection, connect
 
 from sql_env.agent.local_server import local_server
+from sql_env.server.guard import _Watch
 
 FRAMES = int(os.environ.get("SQL_ENV_FUZZ_FRAMES", "100000"))
 RAW_FRAMES = FRAMES // 5
 CONNECTIONS = 8
+BURST = _Watch.MOST_WAITING - 1
+"""Messages sent before an answer is read; a client that sends more while a step lasts is let go of."""
 LEAKS = re.compile(
     "|".join(
         (
@@ -187,7 +190,7 @@ async def bombard(base_url: str, dialect: str, seed: int, frames: int) -> Counte
     fuzzer, kinds = Fuzzer(seed, dialect), Counter[str]()
     async with connect(base_url.replace("http", "ws") + f"/{dialect}", compression=None) as ws:
         while kinds.total() < frames:
-            burst = [m for m in (fuzzer.message() for _ in range(50)) if dialect == "mcp" or not ends_the_session(m)]
+            burst = [m for m in (fuzzer.message() for _ in range(BURST)) if dialect == "mcp" or not ends_the_session(m)]
             for message in burst:
                 await ws.send(message)
             for message in burst:
