@@ -11,16 +11,12 @@ import httpx
 import pytest
 from made_up import copy_starter
 from websockets.sync.client import ClientConnection, connect
+from wire import ask
 
 from sql_env.agent.local_server import ServerError, local_server
 
 UVICORN = (sys.executable, "-m", "uvicorn", "--host", "127.0.0.1", "--port", "0")
 STARTER = {"SQL_ENV_DATASET": "starter"}
-
-
-def ask(ws: ClientConnection, kind: str, **data: object) -> dict[str, object]:
-    ws.send(json.dumps({"type": kind, "data": data} if kind != "state" else {"type": kind}))
-    return json.loads(ws.recv(30))
 
 
 @pytest.fixture

@@ -24,6 +24,7 @@ from hypothesis import settings as hypothesis_settings
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import response_schema_conformance
 from websockets.asyncio.client import ClientConnection, connect
+from wire import HANDSHAKE, TASK_ID, metric
 
 from sql_env.agent.local_server import local_server
 from sql_env.server.guard import _Watch
@@ -47,7 +48,6 @@ LEAKS = re.compile(
         )
     )
 )
-TASK_ID = "allotment_society-001"
 
 NASTY: tuple[Any, ...] = (
     None, True, False, 0, -1, 1e308, float("nan"), float("inf"), 2**63, -(2**70), "", " ", "\x00", "\ud800", "é" * 50,
@@ -208,11 +208,6 @@ async def still_lives(ws: ClientConnection, dialect: str) -> None:
         assert json.loads(await asyncio.wait_for(ws.recv(), 30))["data"]["observation"]["step_count"] == 0
 
 
-def metric(base_url: str, name: str) -> float:
-    lines = httpx.get(f"{base_url}/metrics").text.splitlines()
-    return float(next(line for line in lines if line.startswith(name + " ")).split()[-1])
-
-
 @pytest.mark.timeout(400)
 async def test_no_message_hurts(fuzzed: tuple[str, Log]) -> None:
     """One answer to each of 100,000 messages, on the connection that sent it, in order, to the end."""
@@ -255,12 +250,6 @@ async def test_no_bytes_hurt(fuzzed: tuple[str, Log]) -> None:
     async with connect(base_url.replace("http", "ws") + "/ws") as ws:
         await still_lives(ws, "ws")
     assert not log.faults()
-
-
-HANDSHAKE = (
-    b"GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
-)
 
 
 def raw_frame(rng: random.Random) -> bytes:

@@ -13,12 +13,10 @@ from mcp.client.streamable_http import streamable_http_client
 from openenv.core.mcp_client import MCPToolClient
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
-from websockets.sync.client import ClientConnection
 from websockets.sync.client import connect as connect_sync
+from wire import TASK_ID, ask, metric
 
 from sql_env.agent.local_server import local_server
-
-TASK_ID = "allotment_society-001"
 
 
 @pytest.fixture(scope="module")
@@ -43,11 +41,6 @@ async def stock_client(base_url: str) -> AsyncIterator[ClientSession]:
 def rpc(base_url: str, method: str, **params: object) -> dict:
     body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
     return httpx.post(f"{base_url}/mcp", json=body, timeout=30).json()
-
-
-def metric(base_url: str, name: str) -> float:
-    lines = httpx.get(f"{base_url}/metrics").text.splitlines()
-    return float(next(line for line in lines if line.startswith(name + " ")).split()[-1])
 
 
 # --- the conforming endpoint -----------------------------------------------------------------------------
@@ -262,11 +255,6 @@ def test_mcp_and_ws_share_one_episode_budget_and_reward(starter_server: str) -> 
         assert 0.8 <= last["_meta"]["reward"] < 1.0, "twelve needless steps cost efficiency"
         assert ask(ws, "state")["data"]["done"] is True
     rpc(starter_server, "openenv/session/close", session_id=session)
-
-
-def ask(ws: ClientConnection, kind: str, **data: object) -> dict:
-    ws.send(json.dumps({"type": kind, "data": data} if kind != "state" else {"type": kind}))
-    return json.loads(ws.recv(30))
 
 
 def test_mcp_messages_on_ws_share_the_episode_too(starter_server: str) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from websockets.sync.client import ClientConnection, connect
+from websockets.sync.client import connect
+from wire import TASK_ID, ask
 
 from sql_env.agent.local_server import local_server
 from sql_env.server.databases import read_checksums
@@ -18,14 +19,8 @@ from sql_env.server.resources import Resources
 from sql_env.server.telemetry import PlainFormatter, Telemetry, log_config
 
 STARTER = {"SQL_ENV_DATASET": "starter"}
-TASK_ID = "allotment_society-001"
 GOLD = "47"
 LIMIT = 'sql_env_step_faults_total{kind="LimitError"}'
-
-
-def ask(ws: ClientConnection, kind: str, **data: object) -> dict:
-    ws.send(json.dumps({"type": kind, "data": data}))
-    return json.loads(ws.recv(30))
 
 
 def counted(base_url: str) -> dict[str, float]:

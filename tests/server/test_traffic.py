@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
+from wire import FOREVER, HANDSHAKE, TASK_ID, ask, message, metric, wait_for_no_session
 
 from sql_env.agent.local_server import local_server, server_process
 from sql_env.server.app import SPARE_SOCKETS, build_app
@@ -26,18 +27,7 @@ from sql_env.server.telemetry import Telemetry
 from sql_env.server.traffic import MAX_DEPTH, STOPPING, Refusal, Traffic, clean, parse
 
 STARTER = {"SQL_ENV_DATASET": "starter"}
-TASK_ID = "allotment_society-001"
-FOREVER = "WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t) SELECT count(*) FROM t"
 LONGEST = 100_000
-
-
-def ask(ws: ClientConnection, kind: str, **data: object) -> dict:
-    ws.send(message(kind, **data))
-    return json.loads(ws.recv(60))
-
-
-def message(kind: str, **data: object) -> str:
-    return json.dumps({"type": kind, "data": data} if kind != "state" else {"type": kind})
 
 
 @pytest.fixture(scope="module")
@@ -400,29 +390,11 @@ def raw_websocket(base_url: str) -> Iterator[socket.socket]:
         yield connection
 
 
-HANDSHAKE = (
-    b"GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
-)
-
-
 def masked(text: str) -> bytes:
     """A client's text frame, masked with zeros."""
     data = text.encode()
     length = bytes([0x80 | len(data)]) if len(data) < 126 else b"\xfe" + len(data).to_bytes(2, "big")
     return b"\x81" + length + b"\0\0\0\0" + data
-
-
-def wait_for_no_session(base_url: str, seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while metric(base_url, "sql_env_sessions_open"):
-        assert time.monotonic() < deadline, "sessions of clients that left stay open"
-        time.sleep(0.05)
-
-
-def metric(base_url: str, name: str) -> float:
-    lines = httpx.get(f"{base_url}/metrics").text.splitlines()
-    return float(next(line for line in lines if line.startswith(name + " ")).split()[-1])
 
 
 def test_a_flood_leaves_others_their_turn(server: str, url: str) -> None:

@@ -18,6 +18,7 @@ import pytest
 from hostile_sql import ROOT
 from made_up import copy_starter
 from websockets.sync.client import ClientConnection, connect
+from wire import FOREVER, TASK_ID, ask, metric, wait_for_no_session
 
 from sql_env.agent.local_server import local_server
 from sql_env.server.app import _config
@@ -26,13 +27,6 @@ from sql_env.server.resources import Resources
 from sql_env.server.settings import Settings
 
 STARTER = {"SQL_ENV_DATASET": "starter"}
-TASK_ID = "allotment_society-001"
-FOREVER = "WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t) SELECT count(*) FROM t"
-
-
-def ask(ws: ClientConnection, kind: str, **data: object) -> dict:
-    ws.send(json.dumps({"type": kind, "data": data} if kind != "state" else {"type": kind}))
-    return json.loads(ws.recv(60))
 
 
 def step(ws: ClientConnection, action: str, argument: str = "") -> dict:
@@ -43,24 +37,12 @@ def wsurl(base_url: str, path: str = "/ws") -> str:
     return base_url.replace("http", "ws") + path
 
 
-def metric(base_url: str, name: str) -> float:
-    lines = httpx.get(f"{base_url}/metrics").text.splitlines()
-    return float(next(line for line in lines if line.startswith(name + " ")).split()[-1])
-
-
 @pytest.fixture(scope="module")
 def hasty_server() -> Iterator[str]:
     """Two sessions; idle ones end after 2 s, as the reaper sees every 5 s."""
     environ = {**STARTER, "SQL_ENV_MAX_SESSIONS": "2", "SQL_ENV_SESSION_TIMEOUT": "2"}
     with local_server(environ) as base_url:
         yield base_url
-
-
-def wait_for_no_session(base_url: str) -> None:
-    deadline = time.monotonic() + 20
-    while metric(base_url, "sql_env_sessions_open"):
-        assert time.monotonic() < deadline, "idle sessions keep their slots"
-        time.sleep(0.1)
 
 
 def test_1_many_sessions_by_default() -> None:
@@ -101,7 +83,7 @@ def test_3_a_session_that_the_reaper_closed_answers_clearly(hasty_server: str) -
     with connect(wsurl(hasty_server)) as ws:
         ask(ws, "reset", task_id=TASK_ID)
         step(ws, "SAMPLE", "plot")
-        wait_for_no_session(hasty_server)
+        wait_for_no_session(hasty_server, 20)
         late = step(ws, "SAMPLE", "plot")
         assert late["observation"]["error"] == NO_EPISODE
         assert (late["done"], late["reward"]) == (True, 0.0)
@@ -118,7 +100,7 @@ def test_4_sessions_that_a_stranger_left_open_are_given_back(hasty_server: str) 
     assert ["error" in answer for answer in answers] == [False, False, True]
     with connect(wsurl(hasty_server)) as ws:
         assert json.loads(ws.recv(30))["data"]["code"] == "CAPACITY_REACHED"
-    wait_for_no_session(hasty_server)
+    wait_for_no_session(hasty_server, 20)
     with connect(wsurl(hasty_server)) as ws:
         assert ask(ws, "reset", task_id=TASK_ID)["type"] == "observation"
 
