@@ -1,7 +1,11 @@
 """Policies: from an observation to the next action.
 
 A policy knows what the wire carries and nothing else; only the oracle (agent/oracle.py) reads golds, on its own
-side. ``reset`` tells it that an episode begins, ``act`` asks for one action.
+side. ``reset`` tells it that an episode begins, ``act`` asks for one action. Both may take their time: many episodes at
+once are played with a policy and a thread each.
+
+What a policy wants recorded beside an action it puts into the action's ``metadata``, which the client does not send:
+``reply`` (text: what a model wrote), ``prompt_tokens``, ``completion_tokens`` (int), ``notes`` (list of text).
 """
 
 import random
@@ -12,15 +16,20 @@ from sql_env.models import ACTION_TYPES, SQLAction, SQLObservation
 
 
 class Policy(Protocol):
-    """Anything that plays."""
+    """Anything that plays one episode at a time."""
 
     name: str
 
     def reset(self, observation: SQLObservation, seed: int) -> None:
-        """Begin an episode; ``seed`` decides whatever the policy leaves to chance."""
+        """Begin an episode; ``seed`` (0 to 2^31 − 1) decides whatever the policy leaves to chance."""
 
     def act(self, observation: SQLObservation) -> SQLAction:
-        """Return the next action."""
+        """Return the next action.
+
+        Raises:
+            ConnectionError: what the policy depends on cannot be reached; the episode is then played again. Any other
+                exception is the policy's own fault and loses the episode.
+        """
 
 
 class RandomPolicy:

@@ -1,26 +1,52 @@
-"""Play episodes over the client: policy and session in, trajectory out."""
+"""One episode over the client: policy and session in, trajectory out.
+
+A trajectory holds what is needed to replay and audit an episode, and nothing that another run of the same episode would
+not repeat: no time, address or episode id.
+"""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from hashlib import sha256
 from typing import Any
 
-from openenv.core.client_types import StepResult
+from websockets.exceptions import WebSocketException
 
+from sql_env.agent.faults import Fault, RolloutError
 from sql_env.agent.policies import Policy
+from sql_env.agent.policy_thread import InPlace, Player
 from sql_env.client import SQLEnvClient
 from sql_env.models import SQLAction, SQLObservation
+
+FORFEIT = SQLAction(action_type="ANSWER", argument="")
+"""What is answered for a policy that failed: the environment then grades the episode like any other."""
 
 
 @dataclass
 class Step:
-    """One action and what it gave."""
+    """One action and what it gave.
+
+    Attributes:
+        error: what was wrong with the action; None if nothing was.
+        error_kind: the class of the error, such as ``StatementError``.
+        reward: the step's reward.
+        reply: what a language model wrote; None for other policies.
+        prompt_tokens: tokens it read for this action, all its tries counted; None if unknown.
+        completion_tokens: tokens it wrote.
+        notes: what else the policy recorded.
+    """
 
     action_type: str
     argument: str
     result: str
     error: str | None
     reward: float
+    error_kind: str | None = None
+    reply: str | None = None
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    notes: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -28,8 +54,13 @@ class Trajectory:
     """One episode as it was played.
 
     Attributes:
+        policy: who played.
+        prompt: version of the prompt texts; None for policies without.
         seed: the seed that drew the task; None where it was chosen by index or id.
+        index: the task's place in the split; None where it was drawn.
         num_tasks: how many tasks there are to index; None unless the task was chosen by index.
+        repeat: which try at the task, from 0.
+        policy_seed: the seed that the policy got.
         correct: whether the right answer was given.
         episode_return: the outcome return, in [−0.1, 1.0].
         components: the return by component.
@@ -38,6 +69,7 @@ class Trajectory:
         answer_type: what kind of gold it has.
         par: the oracle's number of steps.
         official: Spider's official execution accuracy of an answer in SQL; None if there is none.
+        fault: how the policy failed, if it did; the last step is then a blank answer in its name.
     """
 
     policy: str
@@ -59,6 +91,11 @@ class Trajectory:
     answer_type: str = ""
     par: int | None = None
     official: bool | None = None
+    index: int | None = None
+    repeat: int = 0
+    policy_seed: int | None = None
+    prompt: str | None = None
+    fault: Fault | None = None
 
     def to_json(self) -> str:
         """Return the trajectory as one line of JSON; ``steps`` counts them, ``return`` is the outcome return."""
@@ -66,15 +103,95 @@ class Trajectory:
         data["return"] = data.pop("episode_return")
         return json.dumps(data | {"steps": len(self.trajectory)}, ensure_ascii=False)
 
+    @classmethod
+    def from_json(cls, line: str) -> "Trajectory":
+        """Read what ``to_json`` wrote.
+
+        Raises:
+            ValueError: it is no trajectory; the message says what is wrong.
+        """
+        try:
+            data = json.loads(line)
+            data["episode_return"] = data.pop("return")
+            del data["steps"]
+            data["trajectory"] = [Step(**step) for step in data["trajectory"]]
+            data["fault"] = Fault(**data["fault"]) if data["fault"] else None
+            return cls(**data)
+        except (TypeError, KeyError, AttributeError) as error:
+            raise ValueError(f"this line is no trajectory: {error}") from None
+
 
 Watcher = Callable[[SQLAction | None, SQLObservation], None]
 """Called with each action and its observation; the action is None after the reset."""
 
 
+class Recording:
+    """Writes a trajectory while the episode is played.
+
+    Args:
+        policy: the policy's name.
+        first: the observation after the reset.
+        repeat: which try at the task.
+        seed: the policy's seed.
+        prompt: version of the prompt texts.
+    """
+
+    def __init__(
+        self, policy: str, first: SQLObservation, seed: int, repeat: int = 0, prompt: str | None = None
+    ) -> None:
+        origin = first.metadata
+        self.played = Trajectory(
+            policy=policy,
+            dataset=origin["dataset"],
+            split=origin["split"],
+            task_id=origin["task_id"],
+            db_id=origin["db_id"],
+            question=first.question,
+            seed=origin["seed"],
+            num_tasks=origin.get("num_tasks"),
+            answer_form=origin["answer_form"],
+            index=origin.get("index"),
+            repeat=repeat,
+            policy_seed=seed,
+            prompt=prompt,
+        )
+
+    def step(self, action: SQLAction, seen: SQLObservation) -> None:
+        """Record one action and what it gave."""
+        step = Step(action.action_type, action.argument, seen.result, seen.error, float(seen.reward or 0.0))
+        step.error_kind = seen.metadata.get("error_kind")
+        step.reply = action.metadata.get("reply")
+        step.prompt_tokens = action.metadata.get("prompt_tokens")
+        step.completion_tokens = action.metadata.get("completion_tokens")
+        step.notes = list(action.metadata.get("notes", ()))
+        self.played.trajectory.append(step)
+
+    def finish(self, last: SQLObservation) -> Trajectory:
+        """Record the end.
+
+        Raises:
+            RolloutError: the observation is not an episode's last one.
+        """
+        end, played = last.metadata, self.played
+        if "outcome_return" not in end:
+            raise RolloutError("connection", "lost", f"the episode was lost: {last.error}")
+        played.verdict, played.truncated = end["verdict"], end["truncated"]
+        played.correct = played.verdict == "correct"
+        played.hardness, played.answer_type, played.par = end["hardness"], end["answer_type"], end["par"]
+        played.official = end.get("official_execution_accuracy")
+        played.components, played.episode_return = end["components"], end["outcome_return"]
+        return played
+
+
+def policy_seed(seed: int, task_id: str, repeat: int) -> int:
+    """Return the policy's seed for one try at one task, from 0 to 2^31 − 1; independent for each of the three."""
+    return int.from_bytes(sha256(f"{seed}/{task_id}/{repeat}".encode()).digest()[:4]) >> 1
+
+
 async def play_episode(
     client: SQLEnvClient, policy: Policy, selectors: dict[str, Any], seed: int, watch: Watcher | None = None
 ) -> Trajectory:
-    """Play one episode to its end.
+    """Play one episode to its end; what the policy raises propagates.
 
     Args:
         client: a connected session.
@@ -84,47 +201,65 @@ async def play_episode(
         watch: told of everything that happens.
 
     Raises:
-        RuntimeError: the server refused the reset or failed; the message says why.
+        RolloutError: the server refused the reset, failed or went away; the message says why.
     """
-    result: StepResult[SQLObservation] = await client.reset(**selectors)
-    observation = result.observation
-    state = await client.state()
-    origin = observation.metadata
-    played = Trajectory(
-        policy=policy.name,
-        dataset=origin["dataset"],
-        split=origin["split"],
-        task_id=origin["task_id"],
-        db_id=state.db_id or "",
-        question=observation.question,
-        seed=origin["seed"],
-        num_tasks=origin.get("num_tasks"),
-        answer_form=origin["answer_form"],
-    )
-    policy.reset(observation, seed)
-    _tell(watch, None, observation)
-    while not observation.done:
-        action = policy.act(observation)
-        observation = (await client.step(action)).observation
-        reward = float(observation.reward or 0.0)
-        step = Step(action.action_type, action.argument, observation.result, observation.error, reward)
-        played.trajectory.append(step)
-        _tell(watch, action, observation)
-    return _finished(played, observation)
+    with attributed():
+        first = (await client.reset(**selectors)).observation
+    return await play_on(client, InPlace(policy), first, Recording(policy.name, first, seed), watch)
+
+
+async def play_on(
+    client: SQLEnvClient, player: Player, first: SQLObservation, recording: Recording, watch: Watcher | None = None
+) -> Trajectory:
+    """Play an episode from its reset to its end. A policy that fails forfeits it: a blank answer is given in its name.
+
+    Raises:
+        RolloutError: the server failed or went away, or the policy lacks something that it depends on.
+    """
+    played, seen = recording.played, first
+    _tell(watch, None, first)
+    try:
+        await player.reset(first, played.policy_seed or 0)
+        while not seen.done:
+            action = await player.act(seen)
+            seen = await _step(client, action, recording, watch)
+    except RolloutError as error:
+        if error.source != "policy":
+            raise
+        played.fault = error.fault(len(played.trajectory))
+        seen = await _step(client, FORFEIT, recording, watch)
+    return recording.finish(seen)
+
+
+async def _step(client: SQLEnvClient, action: SQLAction, recording: Recording, watch: Watcher | None) -> SQLObservation:
+    with attributed():
+        seen: SQLObservation = (await client.step(action)).observation
+    recording.step(action, seen)
+    _tell(watch, action, seen)
+    return seen
+
+
+@contextmanager
+def attributed() -> Iterator[None]:
+    """Turn what the client raises into a RolloutError of the environment or of the connection."""
+    try:
+        yield
+    except RolloutError:
+        raise
+    except (OSError, EOFError, WebSocketException) as error:
+        said = str(error) or type(error).__name__
+        raise RolloutError("connection", "server", f"the server went away: {said}") from error
+    except RuntimeError as error:
+        raise RolloutError("environment", _kind(str(error)), str(error)) from error
+
+
+def _kind(said: str) -> str:
+    """Return ``full`` (no place for a session), ``refused`` (a selector names nothing) or ``failed``."""
+    if "CAPACITY_REACHED" in said:
+        return "full"
+    return "failed" if "the server failed" in said else "refused"
 
 
 def _tell(watch: Watcher | None, action: SQLAction | None, observation: SQLObservation) -> None:
     if watch is not None:
         watch(action, observation)
-
-
-def _finished(played: Trajectory, last: SQLObservation) -> Trajectory:
-    end = last.metadata
-    if "outcome_return" not in end:
-        raise RuntimeError(f"the episode was lost: {last.error}")
-    played.verdict, played.truncated = end["verdict"], end["truncated"]
-    played.correct = played.verdict == "correct"
-    played.hardness, played.answer_type, played.par = end["hardness"], end["answer_type"], end["par"]
-    played.official = end.get("official_execution_accuracy")
-    played.components, played.episode_return = end["components"], end["outcome_return"]
-    return played

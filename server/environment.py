@@ -103,6 +103,7 @@ class SQLEnvironment(Catalogue, Environment[SQLAction, SQLObservation, SQLState]
                     "dataset": dataset.name,
                     "split": question.split,
                     "task_id": question.question_id,
+                    "db_id": question.db_id,
                     "answer_form": selection.answer_form,
                 }
                 self._chosen = SQLState(
@@ -179,6 +180,8 @@ class SQLEnvironment(Catalogue, Environment[SQLAction, SQLObservation, SQLState]
         turn, task = step.turn, step.task
         fault = task.schema.explain_unknown(str(turn.error), step.argument) if turn.error else None
         observation = self._finish(task, turn.text, fault, turn.shown)
+        if turn.error:
+            observation.metadata["error_kind"] = type(turn.error).__name__
         if self._telemetry:
             kind = step.kind if step.kind in ACTIONS else "unknown"
             self._telemetry.step_taken(kind, perf_counter() - step.began, turn.error)

@@ -50,6 +50,7 @@ def test_first_observation_names_tables_and_no_column(env: SQLEnvironment, resou
         "dataset": "starter",
         "split": question(resources).split,
         "task_id": TASK,
+        "db_id": question(resources).db_id,
         "answer_form": "value",
         "seed": None,
     }
@@ -91,23 +92,26 @@ def test_query_gives_text_and_the_same_as_data(env: SQLEnvironment) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "argument", "said"),
+    ("kind", "argument", "said", "error_kind"),
     [
-        ("DESCRIBE", "plots", "no table named 'plots'; did you mean plot? Tables: crop, garden_site"),
-        ("DESCRIBE", "", "no table named ''; tables: crop"),
-        ("SAMPLE", "sqlite_master", "no table named 'sqlite_master'; tables: crop"),
-        ("QUERY", "SELECT sol FROM plot", "no such column: sol; did you mean Soil?"),
-        ("QUERY", "SELECT 1 FROM plat", "no such table: plat; did you mean plot?"),
-        ("QUERY", "", "there is no statement; write one SELECT"),
-        ("QUERY", "DROP TABLE plot", "only SELECT statements are allowed; the database is read-only"),
-        ("DANCE", "now", "unknown action 'DANCE'; use DESCRIBE, SAMPLE, QUERY, ANSWER"),
-        ("QUERY", "SELECT '\ud800'", None),
+        ("DESCRIBE", "plots", "no table named 'plots'; did you mean plot? Tables: crop, garden_site", "ActionError"),
+        ("DESCRIBE", "", "no table named ''; tables: crop", "ActionError"),
+        ("SAMPLE", "sqlite_master", "no table named 'sqlite_master'; tables: crop", "ActionError"),
+        ("QUERY", "SELECT sol FROM plot", "no such column: sol; did you mean Soil?", "StatementError"),
+        ("QUERY", "SELECT 1 FROM plat", "no such table: plat; did you mean plot?", "StatementError"),
+        ("QUERY", "", "there is no statement; write one SELECT", "StatementError"),
+        ("QUERY", "DROP TABLE plot", "only SELECT statements are allowed; the database is read-only", "ForbiddenError"),
+        ("DANCE", "now", "unknown action 'DANCE'; use DESCRIBE, SAMPLE, QUERY, ANSWER", "ActionError"),
+        ("QUERY", "SELECT '\ud800'", None, None),
     ],
 )
-def test_a_fault_is_text_and_costs_a_step(env: SQLEnvironment, kind: str, argument: str, said: str | None) -> None:
+def test_a_fault_is_text_and_costs_a_step(
+    env: SQLEnvironment, kind: str, argument: str, said: str | None, error_kind: str | None
+) -> None:
     env.reset(task_id=TASK)
     seen = act(env, kind, argument)
     assert said is None or (seen.error or "").startswith(said)
+    assert seen.metadata.get("error_kind") == error_kind
     assert seen.step_count == env.state.step_count == 1
     assert not seen.done
     assert seen.reward == 0.0

@@ -1,0 +1,144 @@
+"""Who plays: a policy called in place, or on a thread of its own with a limit on its time.
+
+On a thread, a policy that raises, is silent for too long or returns what is no action becomes a RolloutError, and
+nobody else waits for it. Nothing can stop a thread: a policy that was silent for too long is left to itself, and
+another one takes its place.
+"""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from queue import SimpleQueue
+from typing import Protocol, TypeVar
+
+from sql_env.agent.faults import RolloutError
+from sql_env.agent.policies import Policy
+from sql_env.models import SQLAction, SQLObservation
+
+LONGEST_ARGUMENT = 1_000_000
+"""Characters of an argument that are sent; what a server refuses is shorter, and what cannot be sent is longer."""
+
+Result = TypeVar("Result")
+
+
+class Player(Protocol):
+    """A policy as the rollout calls it."""
+
+    name: str
+
+    async def reset(self, observation: SQLObservation, seed: int) -> None:
+        """Begin an episode."""
+
+    async def act(self, observation: SQLObservation) -> SQLAction:
+        """Return the next action."""
+
+
+class InPlace:
+    """Calls a policy on the event loop, without a limit; what it raises propagates."""
+
+    def __init__(self, policy: Policy) -> None:
+        self.name = policy.name
+        self._policy = policy
+
+    async def reset(self, observation: SQLObservation, seed: int) -> None:
+        """Begin an episode."""
+        self._policy.reset(observation, seed)
+
+    async def act(self, observation: SQLObservation) -> SQLAction:
+        """Return the next action."""
+        return self._policy.act(observation)
+
+
+class PolicyThread:
+    """Calls a policy on a thread of its own.
+
+    Args:
+        make: makes the policy, and another one after a silence.
+        seconds: how long it may take for one action; None for no limit.
+    """
+
+    def __init__(self, make: Callable[[], Policy], seconds: float | None = None) -> None:
+        self._make = make
+        self._seconds = seconds
+        self._begin()
+
+    def _begin(self) -> None:
+        self._policy = self._make()
+        self.name = self._policy.name
+        self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        threading.Thread(target=_work, args=(self._jobs,), name=f"policy {self.name}", daemon=True).start()
+
+    async def reset(self, observation: SQLObservation, seed: int) -> None:
+        """Begin an episode.
+
+        Raises:
+            RolloutError: the policy failed.
+        """
+        policy = self._policy
+        await self._call(lambda: policy.reset(observation, seed))
+
+    async def act(self, observation: SQLObservation) -> SQLAction:
+        """Return the next action.
+
+        Raises:
+            RolloutError: the policy failed.
+        """
+        policy = self._policy
+        return checked(await self._call(lambda: policy.act(observation)))
+
+    def close(self) -> None:
+        """End the thread."""
+        self._jobs.put(None)
+
+    async def _call(self, function: Callable[[], Result]) -> Result:
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Result] = loop.create_future()
+
+        def tell(result: Result | None, error: BaseException | None) -> None:
+            if not answer.done():
+                answer.set_exception(failure(error)) if error else answer.set_result(result)  # type: ignore[arg-type]
+
+        def job() -> None:
+            result, error = None, None
+            try:
+                result = function()
+            except BaseException as raised:  # noqa: BLE001 — whatever a policy raises is recorded as its own fault
+                error = raised
+            with suppress(RuntimeError):  # nobody waits any more, the loop is closed
+                loop.call_soon_threadsafe(tell, result, error)
+
+        self._jobs.put(job)
+        await asyncio.wait([answer], timeout=self._seconds)
+        if not answer.done():
+            answer.cancel()
+            self.close()
+            self._begin()
+            raise RolloutError("policy", "stalled", f"no action within {self._seconds:g} s")
+        return answer.result()
+
+
+def _work(jobs: "SimpleQueue[Callable[[], None] | None]") -> None:
+    while (job := jobs.get()) is not None:
+        job()
+
+
+def failure(raised: BaseException) -> RolloutError:
+    """Attribute what a policy raised: to a connection of its, or to itself."""
+    said = f"{type(raised).__name__}: {raised}"
+    if isinstance(raised, ConnectionError):
+        return RolloutError("connection", "endpoint", said)
+    return RolloutError("policy", "raised", said)
+
+
+def checked(action: object) -> SQLAction:
+    """Return what a policy returned.
+
+    Raises:
+        RolloutError: it is no action, or too long to be sent.
+    """
+    if not isinstance(action, SQLAction):
+        raise RolloutError("policy", "no_action", f"act returned {type(action).__name__}, not an SQLAction")
+    if len(action.argument) > LONGEST_ARGUMENT or len(action.action_type) > LONGEST_ARGUMENT:
+        raise RolloutError("policy", "no_action", f"the action is longer than {LONGEST_ARGUMENT:,} characters")
+    return action
