@@ -7,8 +7,8 @@ another one takes its place.
 
 import asyncio
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from queue import SimpleQueue
 from typing import Protocol, TypeVar
 
@@ -23,7 +23,7 @@ Result = TypeVar("Result")
 
 
 class Player(Protocol):
-    """A policy as the rollout calls it."""
+    """A policy as the rollout calls it; it raises RolloutError where the policy fails."""
 
     name: str
 
@@ -48,6 +48,21 @@ class InPlace:
     async def act(self, observation: SQLObservation) -> SQLAction:
         """Return the next action."""
         return self._policy.act(observation)
+
+
+class Blamed(InPlace):
+    """Calls a policy in place, without a limit; what it raises becomes a RolloutError."""
+
+    async def reset(self, observation: SQLObservation, seed: int) -> None:
+        """Begin an episode."""
+        with blamed():
+            self._policy.reset(observation, seed)
+
+    async def act(self, observation: SQLObservation) -> SQLAction:
+        """Return the next action."""
+        with blamed():
+            action = self._policy.act(observation)
+        return checked(action)
 
 
 class PolicyThread:
@@ -121,6 +136,15 @@ class PolicyThread:
 def _work(jobs: "SimpleQueue[Callable[[], None] | None]") -> None:
     while (job := jobs.get()) is not None:
         job()
+
+
+@contextmanager
+def blamed() -> Iterator[None]:
+    """Turn what a policy raises into a RolloutError."""
+    try:
+        yield
+    except Exception as raised:
+        raise failure(raised) from raised
 
 
 def failure(raised: BaseException) -> RolloutError:

@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
-from typing import Any
+from typing import Any, Protocol
 
+from openenv.core.client_types import StepResult
 from websockets.exceptions import WebSocketException
 
 from sql_env.agent.faults import Fault, RolloutError
@@ -208,8 +209,15 @@ async def play_episode(
     return await play_on(client, InPlace(policy), first, Recording(policy.name, first, seed), watch)
 
 
+class Session(Protocol):
+    """Where an episode runs."""
+
+    async def step(self, action: SQLAction) -> StepResult[SQLObservation]:
+        """Take one action."""
+
+
 async def play_on(
-    client: SQLEnvClient, player: Player, first: SQLObservation, recording: Recording, watch: Watcher | None = None
+    session: Session, player: Player, first: SQLObservation, recording: Recording, watch: Watcher | None = None
 ) -> Trajectory:
     """Play an episode from its reset to its end. A policy that fails forfeits it: a blank answer is given in its name.
 
@@ -222,18 +230,18 @@ async def play_on(
         await player.reset(first, played.policy_seed or 0)
         while not seen.done:
             action = await player.act(seen)
-            seen = await _step(client, action, recording, watch)
+            seen = await _step(session, action, recording, watch)
     except RolloutError as error:
         if error.source != "policy":
             raise
         played.fault = error.fault(len(played.trajectory))
-        seen = await _step(client, FORFEIT, recording, watch)
+        seen = await _step(session, FORFEIT, recording, watch)
     return recording.finish(seen)
 
 
-async def _step(client: SQLEnvClient, action: SQLAction, recording: Recording, watch: Watcher | None) -> SQLObservation:
+async def _step(session: Session, action: SQLAction, recording: Recording, watch: Watcher | None) -> SQLObservation:
     with attributed():
-        seen: SQLObservation = (await client.step(action)).observation
+        seen: SQLObservation = (await session.step(action)).observation
     recording.step(action, seen)
     _tell(watch, action, seen)
     return seen

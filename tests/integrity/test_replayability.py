@@ -2,8 +2,8 @@
 
 import asyncio
 import io
-import json
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -12,29 +12,9 @@ from served import Served
 from sql_env.agent.oracle import OraclePolicy
 from sql_env.agent.play import Plan, play
 from sql_env.agent.policies import RandomPolicy
+from sql_env.agent.replay import END, ORIGIN, SEEN, replay_all
+from sql_env.agent.rollout import Trajectory
 from sql_env.agent.transcript import Transcript
-from sql_env.client import SQLEnvClient
-from sql_env.models import SQLAction
-
-
-async def replay(base_url: str, lines: list[dict[str, Any]], answer_form: str) -> list[str]:
-    """Play the recorded actions again; return where what happened differs from what was recorded."""
-    different = []
-    async with SQLEnvClient(base_url=base_url) as client:
-        for line in lines:
-            await client.reset(dataset=line["dataset"], task_id=line["task_id"], answer_form=answer_form)
-            got = []
-            for step in line["trajectory"]:
-                seen = (
-                    await client.step(SQLAction(action_type=step["action_type"], argument=step["argument"]))
-                ).observation
-                got.append({"result": seen.result, "error": seen.error, "reward": seen.reward})
-            wanted = [{name: step[name] for name in ("result", "error", "reward")} for step in line["trajectory"]]
-            end = seen.metadata
-            ended = end["verdict"], end["truncated"], end["components"], end["outcome_return"]
-            if got != wanted or ended != (line["verdict"], line["truncated"], line["components"], line["return"]):
-                different.append(line["task_id"])
-    return different
 
 
 @pytest.mark.timeout(240)
@@ -44,8 +24,38 @@ def test_replayability(served: Served, server: str, name: str, answer_form: str)
     policy = OraclePolicy({served.name: served.questions}) if name == "oracle" else RandomPolicy()
     plan, file = Plan(answer_form=answer_form, episodes=len(served.questions.questions)), io.StringIO()
     asyncio.run(play(server, plan, [policy], Transcript(Console(quiet=True)), file))
-    lines = [json.loads(line) for line in file.getvalue().splitlines()]
-    assert len(lines) == len(served.questions.questions)
-    assert asyncio.run(replay(server, lines, answer_form)) == []
-    lines[0]["trajectory"][0]["result"] += "x"
-    assert asyncio.run(replay(server, lines[:2], answer_form)) == [lines[0]["task_id"]], "the comparison can fail"
+    recorded = [Trajectory.from_json(line) for line in file.getvalue().splitlines()]
+    assert len(recorded) == len(served.questions.questions)
+    assert asyncio.run(replay_all(server, recorded)) == []
+
+
+def spoiled(recorded: Trajectory) -> Iterator[tuple[str, Trajectory]]:
+    """Yield the trajectory with one thing changed, and where; each thing that a replay compares, and only once."""
+    for name in SEEN:
+        for number, step in enumerate(recorded.trajectory):
+            steps = list(recorded.trajectory)
+            steps[number] = replace(step, **{name: f"not {getattr(step, name)}"})
+            yield f"step {number + 1}: {name}", replace(recorded, trajectory=steps)
+    for name in (*ORIGIN, *END):
+        yield f"end: {name}" if name in END else name, replace(recorded, **{name: f"not {getattr(recorded, name)}"})
+
+
+def test_the_comparison_can_fail(server: str, served: Served) -> None:
+    """Everything that is compared is changed once; a step is added, another is taken, the end is missing."""
+    file = io.StringIO()
+    oracle = OraclePolicy({served.name: served.questions})
+    asyncio.run(play(server, Plan(), [oracle], Transcript(Console(quiet=True)), file))
+    recorded = Trajectory.from_json(file.getvalue())
+    cases = list(spoiled(recorded))
+    found = asyncio.run(replay_all(server, [case for _, case in cases]))
+    assert [(difference.episode, difference.where) for difference in found] == [
+        (number, where) for number, (where, _) in enumerate(cases)
+    ]
+    assert len(cases) == len(SEEN) * len(recorded.trajectory) + len(ORIGIN) + len(END)
+    first, *rest = recorded.trajectory
+    longer = replace(recorded, trajectory=[first, first, *rest])
+    other = replace(recorded, trajectory=[replace(first, argument="nosuch"), *rest])
+    unfinished = replace(recorded, trajectory=[first])
+    after = replace(recorded, trajectory=[*recorded.trajectory, first])
+    found = asyncio.run(replay_all(server, [longer, other, unfinished, after]))
+    assert {difference.episode for difference in found} == {0, 1, 2, 3}

@@ -1,0 +1,99 @@
+"""Replay: a trajectory's actions taken again, compared with what was recorded.
+
+Everything that an episode gives is compared: text, error, its kind and reward of every step, and the end with verdict,
+components, return, par, hardness and answer type.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sql_env.agent.rollout import Recording, Trajectory, attributed
+from sql_env.client import SQLEnvClient
+from sql_env.models import SQLAction
+
+SEEN = ("result", "error", "error_kind", "reward")
+ORIGIN = ("db_id", "split", "question")
+END = (
+    "correct", "episode_return", "components", "verdict", "truncated", "hardness", "answer_type", "par", "official"
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What differs.
+
+    Attributes:
+        episode: the episode's place in the file, from 0.
+        task_id: its task.
+        where: ``step 3: result``, say; or ``end: verdict``.
+        recorded: what was recorded.
+        replayed: what came now.
+    """
+
+    episode: int
+    task_id: str
+    where: str
+    recorded: object
+    replayed: object
+
+    def __str__(self) -> str:
+        was, now = _cut(self.recorded), _cut(self.replayed)
+        return f"line {self.episode + 1}, {self.task_id}: {self.where}: recorded {was}, now {now}"
+
+
+async def replay_all(base_url: str, episodes: Sequence[Trajectory], concurrency: int = 16) -> list[Difference]:
+    """Replay every episode on a server; return the differences in the order of the episodes.
+
+    Raises:
+        RolloutError: the server cannot be reached or lacks a data set or a task.
+    """
+    waiting = deque(enumerate(episodes))
+    found: list[Difference] = []
+
+    async def work() -> None:
+        client = SQLEnvClient(base_url=base_url)
+        async with client:
+            while waiting:
+                number, episode = waiting.popleft()
+                found.extend(await _replay(client, number, episode))
+
+    with attributed():
+        await asyncio.gather(*(work() for _ in range(min(concurrency, len(episodes)))))
+    return sorted(found, key=lambda difference: difference.episode)
+
+
+async def _replay(client: SQLEnvClient, number: int, recorded: Trajectory) -> list[Difference]:
+    selectors = {name: getattr(recorded, name) for name in ("dataset", "task_id", "answer_form")}
+    with attributed():
+        seen = (await client.reset(**selectors)).observation
+    recording = Recording(recorded.policy, seen, 0)
+    for step in recorded.trajectory:
+        if seen.done:
+            break
+        action = SQLAction(action_type=step.action_type, argument=step.argument)
+        with attributed():
+            seen = (await client.step(action)).observation
+        recording.step(action, seen)
+    replayed = recording.finish(seen) if seen.done else recording.played
+    return [
+        Difference(number, recorded.task_id, *difference)
+        for difference in differences(recorded, replayed)
+        if difference
+    ]
+
+
+def differences(recorded: Trajectory, replayed: Trajectory) -> list[tuple[str, object, object]]:
+    """Return where two trajectories of the same actions differ, with both values."""
+    found = [(name, getattr(recorded, name), getattr(replayed, name)) for name in ORIGIN]
+    for number, (was, now) in enumerate(zip(recorded.trajectory, replayed.trajectory, strict=False), 1):
+        found += [(f"step {number}: {name}", getattr(was, name), getattr(now, name)) for name in SEEN]
+    found.append(("steps", len(recorded.trajectory), len(replayed.trajectory)))
+    found += [(f"end: {name}", getattr(recorded, name), getattr(replayed, name)) for name in END]
+    return [difference for difference in found if difference[1] != difference[2]]
+
+
+def _cut(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 120 else f"{text[:117]}…"
