@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SHELL := /bin/bash
 
-.PHONY: help install play test test-docker serve push check bench clean
+.PHONY: help install play test test-docker test-train serve push check bench clean
 
 help:  ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -37,6 +37,20 @@ test: install .cache/openenv-core-0.3.0  ## Run every test that needs neither to
 
 test-docker: install  ## Build the image and run the tests that need a Docker engine
 	@$(BIN)/python -m pytest -m docker tests/docker
+
+# torch comes first and by its version: any other request for it brings gigabytes of CUDA. pip fetches it in either case.
+.venv/installed-torch: .venv/installed
+	@if command -v uv >/dev/null; then uv pip install --quiet --python $(BIN)/python pip; fi
+	@$(BIN)/python -m pip install --quiet torch==2.13.0
+	@touch $@
+
+.venv/installed-train: .venv/installed-torch pyproject.toml
+	@if command -v uv >/dev/null; then PIP='uv pip install --python $(BIN)/python'; else PIP='$(BIN)/python -m pip install'; fi; \
+	  PYTHONWARNINGS=ignore $$PIP --quiet -e '.[train]'
+	@touch $@
+
+test-train: .venv/installed-train  ## Run the tests that need torch: a tiny model behind a real server
+	@$(BIN)/python -m pytest -m train tests/train
 
 push: install  ## Push to a Hugging Face Space: docs/deployment.md (PUSH='--repo-id me/name' adds options)
 	@$(BIN)/openenv push --exclude .spaceignore $(PUSH)

@@ -7,17 +7,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sql_env.agent.evaluation import EvaluationResult, evaluate
     from sql_env.client import SqlEnv, SQLEnvClient
     from sql_env.models import SQLAction, SQLObservation, SQLState
 
-__all__ = ["SQLAction", "SQLEnvClient", "SQLObservation", "SQLState", "SqlEnv"]
+__all__ = ["EvaluationResult", "SQLAction", "SQLEnvClient", "SQLObservation", "SQLState", "SqlEnv", "evaluate"]
 
 _HOME = {
+    "EvaluationResult": "sql_env.agent.evaluation",
     "SQLAction": "sql_env.models",
     "SQLEnvClient": "sql_env.client",
     "SQLObservation": "sql_env.models",
     "SQLState": "sql_env.models",
     "SqlEnv": "sql_env.client",
+    "evaluate": "sql_env.agent.evaluation",
 }
 
 

@@ -1,9 +1,44 @@
-"""What episodes add up to: rates with their intervals."""
+"""What episodes add up to: numbers with how many they come from and an interval at 95 %.
 
-from collections.abc import Iterable
+Pure functions of trajectories. Their order never matters. Where a task was tried more than once, every interval is
+clustered by task; a task is one question of one data set.
+"""
+
+import math
+import statistics
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
-from scipy.stats import binomtest
+from sql_env.agent.intervals import (
+    BOOTSTRAP,
+    NO_SPREAD,
+    SCORE_BY_TASK,
+    T_BY_TASK,
+    WILSON,
+    Cluster,
+    Interval,
+    T,
+    median_by_task,
+    score,
+    score_by_task,
+    t_by_task,
+)
+from sql_env.agent.rollout import Trajectory
+
+Task = tuple[str, str]
+"""Data set and task id."""
+
+COMPONENTS = ("execution", "correctness", "efficiency")
+
+BREAKDOWNS: dict[str, tuple[Callable[[Trajectory], str], tuple[str, ...]]] = {
+    "split": (lambda episode: episode.split, ("train", "eval", "test")),
+    "hardness": (lambda episode: episode.hardness, ("easy", "medium", "hard", "extra")),
+    "answer_type": (lambda episode: episode.answer_type, ("integer", "float", "string", "list", "table")),
+    "database": (lambda episode: episode.db_id, ()),
+}
+"""What episodes are broken down by: how to read it, and its known values in order; others follow by name."""
 
 
 @dataclass(frozen=True)
@@ -13,18 +48,20 @@ class Rate:
     Attributes:
         right: how many were right.
         n: of how many.
-        low: lower end of Wilson's 95 % interval, from 0 to 1.
+        low: lower end of the 95 % interval, from 0 to 1.
         high: its upper end.
+        method: what interval it is: Wilson's, or one clustered by task.
     """
 
     right: int
     n: int
     low: float
     high: float
+    method: str = WILSON
 
     @classmethod
     def of(cls, outcomes: Iterable[bool]) -> "Rate":
-        """Count outcomes and compute the interval (Wilson, JASA 1927).
+        """Count independent outcomes and compute the interval (Wilson, JASA 1927).
 
         Raises:
             ValueError: there are none.
@@ -32,8 +69,221 @@ class Rate:
         results = list(outcomes)
         if not results:
             raise ValueError("a rate needs at least one outcome")
-        interval = binomtest(sum(results), len(results)).proportion_ci(0.95, method="wilson")
-        return cls(sum(results), len(results), float(interval.low), float(interval.high))
+        return cls(sum(results), len(results), *score(sum(results) / len(results), len(results)))
+
+    @property
+    def value(self) -> float:
+        """The share, from 0 to 1."""
+        return self.right / self.n
 
     def __str__(self) -> str:
-        return f"{100 * self.right / self.n:.1f} % [{100 * self.low:.1f}, {100 * self.high:.1f}]"
+        return f"{100 * self.value:.1f} % [{100 * self.low:.1f}, {100 * self.high:.1f}]"
+
+
+@dataclass(frozen=True)
+class Mean:
+    """A mean (or a median) and its interval.
+
+    Attributes:
+        value: the mean, in the unit of what was averaged.
+        n: of how many.
+        low: lower end of the 95 % interval; None where one task, or values that are all alike, say nothing
+            about the spread.
+        high: its upper end.
+        method: what interval it is.
+    """
+
+    value: float
+    n: int
+    low: float | None
+    high: float | None
+    method: str = T
+
+
+def task_of(episode: Trajectory) -> Task:
+    """Return the task that was played."""
+    return episode.dataset, episode.task_id
+
+
+def by_task(episodes: Iterable[Trajectory]) -> dict[Task, list[Trajectory]]:
+    """Return each task's tries, the tasks in order of their names."""
+    tries: dict[Task, list[Trajectory]] = {}
+    for episode in episodes:
+        tries.setdefault(task_of(episode), []).append(episode)
+    return dict(sorted(tries.items()))
+
+
+def accuracy(episodes: Sequence[Trajectory]) -> Rate:
+    """Return the share of right answers among episodes; see ``rate_of``."""
+    return rate_of(episodes, lambda episode: episode.correct)
+
+
+def rate_of(episodes: Sequence[Trajectory], right: Callable[[Trajectory], bool]) -> Rate:
+    """Return the share of episodes for which something holds.
+
+    The interval is Wilson's if each task was tried once, else one clustered by task. Each episode counts the same, so
+    a task that lost tries counts less.
+
+    Raises:
+        ValueError: there are no episodes.
+    """
+    tasks = by_task(episodes)
+    if len(tasks) == len(episodes):
+        return Rate.of(right(episode) for episode in episodes)
+    clusters = [(sum(map(right, tries)), len(tries)) for tries in tasks.values()]
+    return Rate(sum(map(right, episodes)), len(episodes), *score_by_task(clusters), SCORE_BY_TASK)
+
+
+def official_accuracy(episodes: Sequence[Trajectory]) -> Rate | None:
+    """Return Spider's official execution accuracy over the episodes that have one; None if none has."""
+    graded = [episode for episode in episodes if episode.official is not None]
+    return rate_of(graded, lambda episode: bool(episode.official)) if graded else None
+
+
+def pass_at_k(episodes: Sequence[Trajectory]) -> dict[int, Mean]:
+    """Return pass@k for each k: the chance that one of k tries at a task is right, averaged over tasks.
+
+    The unbiased estimator 1 − C(n − c, k) / C(n, k) of Chen et al., *Evaluating Large Language Models Trained on Code*,
+    2021 (arXiv 2107.03374), where a task had n tries, c of them right. k goes up to the smallest number of tries at any
+    task, so that each k is about all tasks; what more some had is not wasted, it sharpens their estimate. n of the
+    result counts tasks. The interval treats tasks as independent. Where all tasks had as many tries, pass@1 is the
+    accuracy.
+
+    Raises:
+        ValueError: there are no episodes.
+    """
+    if not episodes:
+        raise ValueError("pass@k needs at least one episode")
+    counts = [(len(tries), sum(episode.correct for episode in tries)) for tries in by_task(episodes).values()]
+    return {k: _pass(counts, k) for k in range(1, min(tries for tries, _ in counts) + 1)}
+
+
+def _pass(counts: Sequence[tuple[int, int]], k: int) -> Mean:
+    chances = [1 - math.comb(tries - right, k) / math.comb(tries, k) for tries, right in counts]
+    value, n = statistics.fmean(chances), len(chances)
+    lengths = {tries for tries, _ in counts}
+    if lengths == {1}:
+        return Mean(value, n, *score(value, n), WILSON)
+    worth = lengths.pop() if len(lengths) == 1 else 1
+    return Mean(value, n, *score_by_task([(chance * worth, worth) for chance in chances]), SCORE_BY_TASK)
+
+
+def mean(episodes: Sequence[Trajectory], value: Callable[[Trajectory], float | None]) -> Mean | None:
+    """Return the mean of a value over the episodes that have one; None if none has."""
+    kept = {task: _values(tries, value) for task, tries in by_task(episodes).items()}
+    clusters = [(math.fsum(values), len(values)) for values in kept.values() if values]
+    if not clusters:
+        return None
+    n = sum(count for _, count in clusters)
+    return _mean(
+        math.fsum(total for total, _ in clusters) / n, n, t_by_task(clusters), T if n == len(clusters) else T_BY_TASK
+    )
+
+
+def median(episodes: Sequence[Trajectory], value: Callable[[Trajectory], float | None]) -> Mean | None:
+    """Return the median of a value over the episodes that have one; None if none has."""
+    kept = [_values(tries, value) for tries in by_task(episodes).values()]
+    clusters = [sorted(values) for values in kept if values]
+    if not clusters:
+        return None
+    everything = [value for values in clusters for value in values]
+    return _mean(float(statistics.median(everything)), len(everything), median_by_task(clusters), BOOTSTRAP)
+
+
+def _mean(value: float, n: int, interval: Interval | None, method: str) -> Mean:
+    return Mean(value, n, *interval, method) if interval else Mean(value, n, None, None, NO_SPREAD)
+
+
+def _values(episodes: Iterable[Trajectory], value: Callable[[Trajectory], float | None]) -> list[float]:
+    return [found for episode in episodes if (found := value(episode)) is not None]
+
+
+def returns(episodes: Sequence[Trajectory]) -> dict[str, Mean]:
+    """Return the mean return, as ``return``, and the mean of each component, in points of reward."""
+    played = {name for episode in episodes for name in episode.components}
+    names = [*(name for name in COMPONENTS if name in played), *sorted(played - set(COMPONENTS))]
+    means = {"return": mean(episodes, lambda episode: episode.episode_return)}
+    means |= {name: mean(episodes, partial(_component, name)) for name in names}
+    return {name: found for name, found in means.items() if found is not None}
+
+
+def _component(name: str, episode: Trajectory) -> float | None:
+    return episode.components.get(name)
+
+
+def steps(episode: Trajectory) -> int:
+    """Return how many steps an episode took."""
+    return len(episode.trajectory)
+
+
+def beyond_par(episode: Trajectory) -> int | None:
+    """Return how many more steps than the oracle a right episode took, never below 0; None for other episodes."""
+    if not episode.correct or episode.par is None:
+        return None
+    return max(0, steps(episode) - episode.par)
+
+
+@dataclass(frozen=True)
+class Invalid:
+    """Actions that were answered with an error.
+
+    Attributes:
+        share: their share among all actions; its n counts actions.
+        count: how many they were.
+        by_kind: how many of each ``error_kind``, the most frequent first; ``unknown`` where none was told.
+    """
+
+    share: Mean
+    count: int
+    by_kind: dict[str, int]
+
+
+def invalid_actions(episodes: Sequence[Trajectory]) -> Invalid | None:
+    """Return the share of invalid actions, its interval clustered by task; None if no action was taken."""
+    clusters: list[Cluster] = [
+        (sum(_errors(episode) for episode in tries), sum(steps(episode) for episode in tries))
+        for tries in by_task(episodes).values()
+    ]
+    clusters = [(errors, taken) for errors, taken in clusters if taken]
+    if not clusters:
+        return None
+    count, taken = int(sum(errors for errors, _ in clusters)), int(sum(taken for _, taken in clusters))
+    kinds = Counter(
+        step.error_kind or "unknown" for episode in episodes for step in episode.trajectory if step.error is not None
+    )
+    by_kind = dict(sorted(kinds.items(), key=lambda kind: (-kind[1], kind[0])))
+    return Invalid(Mean(count / taken, taken, *score_by_task(clusters), SCORE_BY_TASK), count, by_kind)
+
+
+def _errors(episode: Trajectory) -> int:
+    return sum(step.error is not None for step in episode.trajectory)
+
+
+def prompt_tokens(episode: Trajectory) -> int | None:
+    """Return the tokens that were read in an episode; None if no step tells."""
+    return _total(step.prompt_tokens for step in episode.trajectory)
+
+
+def completion_tokens(episode: Trajectory) -> int | None:
+    """Return the tokens that were written in an episode; None if no step tells."""
+    return _total(step.completion_tokens for step in episode.trajectory)
+
+
+def _total(counts: Iterable[int | None]) -> int | None:
+    known = [count for count in counts if count is not None]
+    return sum(known) if known else None
+
+
+def breakdown(episodes: Iterable[Trajectory], name: str) -> dict[str, Rate]:
+    """Return the accuracy for each value of one of ``BREAKDOWNS``; an empty value is ``unknown``."""
+    return {value: accuracy(group) for value, group in groups(episodes, name).items()}
+
+
+def groups(episodes: Iterable[Trajectory], name: str) -> dict[str, list[Trajectory]]:
+    """Return the episodes for each value of one of ``BREAKDOWNS``, known values in order, then others by name."""
+    read, order = BREAKDOWNS[name]
+    found: dict[str, list[Trajectory]] = {}
+    for episode in episodes:
+        found.setdefault(read(episode) or "unknown", []).append(episode)
+    known = {value: found[value] for value in order if value in found}
+    return known | {value: found[value] for value in sorted(found) if value not in known}

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from sql_env.models import SQLAction, SQLObservation
 from sql_env.server.errors import DataError
+from sql_env.server.guesses import most_frequent_answer
 from sql_env.server.questions import Question, QuestionSet, gold_answer, load_all
 from sql_env.server.settings import Settings
 
@@ -28,11 +29,11 @@ class OraclePolicy:
         Raises:
             RuntimeError: it is missing or damaged.
         """
-        try:
-            settings = Settings.from_environ()
-            return cls(load_all(replace(settings, dataset=dataset) if dataset else settings))
-        except DataError as error:
-            raise RuntimeError(str(error)) from None
+        return cls(_load(dataset))
+
+    def again(self) -> "OraclePolicy":
+        """Return another oracle with the same golds, for another session."""
+        return OraclePolicy(self._datasets)
 
     def reset(self, observation: SQLObservation, seed: int) -> None:
         """Look up the task that the first observation names.
@@ -51,6 +52,24 @@ class OraclePolicy:
         if name not in self._datasets:
             raise RuntimeError(f"the oracle has no golds of data set {name!r}; it has: {', '.join(self._datasets)}")
         return self._datasets[name].by_id(observation.metadata["task_id"])
+
+
+def most_frequent_training_answer(dataset: str | None) -> str:
+    """Return the gold that most training questions of a data set share, as an answer.
+
+    Raises:
+        RuntimeError: the data set is missing or damaged here.
+    """
+    loaded = _load(dataset)
+    return most_frequent_answer(next(iter(loaded.values())).questions)
+
+
+def _load(dataset: str | None) -> Mapping[str, QuestionSet]:
+    try:
+        settings = Settings.from_environ()
+        return load_all(replace(settings, dataset=dataset) if dataset else settings)
+    except DataError as error:
+        raise RuntimeError(str(error)) from None
 
 
 def _actions(question: Question, answer_form: str) -> list[SQLAction]:

@@ -119,6 +119,24 @@ async def play_all(setup: Setup, jobs: Iterable[Job], tell: Told) -> None:
         workers = 1
 
 
+async def collect(setup: Setup, todo: Iterable[Job]) -> tuple[list[Trajectory], list[Lost]]:
+    """Play every job; return the episodes and what was lost, sorted by task and try.
+
+    Raises:
+        RolloutError: see ``play_all``; what was played until then is gone (agent/run_folder.py keeps it).
+    """
+    outcomes: list[Trajectory | Lost] = []
+    await play_all(setup, todo, outcomes.append)
+    played = [outcome for outcome in outcomes if isinstance(outcome, Trajectory)]
+    lost = [outcome for outcome in outcomes if isinstance(outcome, Lost)]
+    return sorted(played, key=job_of), sorted(lost, key=lambda outcome: outcome.job)
+
+
+def job_of(episode: Trajectory) -> Job:
+    """Return which try at which task an episode is."""
+    return Job(episode.index or 0, episode.repeat)
+
+
 async def first_of(base_url: str, selectors: dict[str, Any]) -> dict[str, Any]:
     """Return what the first observation of a split's first task tells: data set, split, task id, number of tasks.
 

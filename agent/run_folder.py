@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from sql_env.agent.rollout import Trajectory
-from sql_env.agent.rollouts import Job, Lost
+from sql_env.agent.rollouts import Job, Lost, job_of
 
 if sys.platform != "win32":
     import fcntl
@@ -110,11 +110,6 @@ def _lock(file: TextIO, path: Path) -> None:
         raise RunFolderError(
             f"another process writes the run in {path}: wait for it, or choose another --out"
         ) from None
-
-
-def job_of(episode: Trajectory) -> Job:
-    """Return which try at which task an episode is."""
-    return Job(episode.index or 0, episode.repeat)
 
 
 def read_settings(path: Path) -> dict[str, Any]:

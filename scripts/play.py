@@ -18,7 +18,8 @@ from rich.console import Console
 
 from sql_env.agent.local_server import local_server
 from sql_env.agent.play import Plan, play, summary
-from sql_env.agent.policies import HumanPolicy, Policy, RandomPolicy
+from sql_env.agent.policies import Policy
+from sql_env.agent.policy_choice import NAMES, maker
 from sql_env.agent.transcript import Transcript
 
 
@@ -26,7 +27,7 @@ def main() -> None:
     """Parse the arguments and play."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--dataset", help="data set to play, by name or folder (default: the server's)")
-    parser.add_argument("--policy", action="append", choices=["oracle", "random", "human"], metavar="NAME")
+    parser.add_argument("--policy", action="append", choices=NAMES, metavar="NAME", help=f"of {', '.join(NAMES)}")
     parser.add_argument("--episodes", type=_positive, default=1, help="episodes for each policy (default: 1)")
     parser.add_argument("--seed", type=int, help="draw tasks from this seed on, instead of file order")
     parser.add_argument("--split", help="train, eval, test or all (default: all; train with --seed)")
@@ -47,7 +48,7 @@ def main() -> None:
             environ = {"SQL_ENV_DATASET": options.dataset} if options.dataset else {}
             base_url = options.base_url or stack.enter_context(local_server(environ))
             file = stack.enter_context(open(options.json, "w", encoding="utf-8")) if options.json else None
-            policies = [make_policy(name, options.dataset) for name in options.policy or ("oracle", "random")]
+            policies = [maker(name, dataset=options.dataset)() for name in options.policy or ("oracle", "random")]
             run(base_url, plan, policies, file, options.quiet)
     except (EOFError, KeyboardInterrupt):
         sys.exit("\nplay: stopped before the episode ended")
@@ -60,15 +61,6 @@ def _positive(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError("at least 1 episode")
     return number
-
-
-def make_policy(name: str, dataset: str | None) -> Policy:
-    """Return a policy by name."""
-    if name == "oracle":
-        from sql_env.agent.oracle import OraclePolicy
-
-        return OraclePolicy.for_dataset(dataset)
-    return HumanPolicy() if name == "human" else RandomPolicy()
 
 
 def run(base_url: str, plan: Plan, policies: list[Policy], file: TextIO | None, quiet: bool) -> None:

@@ -11,8 +11,11 @@ from pathlib import Path
 import httpx
 import pytest
 from hostile_sql import ROOT
-from running import run
+from running import run, run_here
 
+from sql_env.agent.local_server import local_server
+from sql_env.agent.report import row
+from sql_env.agent.results_page import commands, measured
 from sql_env.models import SQLAction
 from sql_env.server.agreement import measure, table
 from sql_env.server.environment import SQLEnvironment
@@ -136,3 +139,26 @@ def test_the_base_rates_on_spider_are_what_is_measured(spider_data: Path) -> Non
     played = run("base_rates.py", "--dataset", "spider", SQL_ENV_DATA=str(spider_data))
     assert played.returncode == 0, played.stderr
     assert section(played.stdout, "spider") == section(document("base_rates.md"), "spider")
+
+
+def rows_measured_again(base_url: str, dataset: str, folder: Path) -> str:
+    def row_of(command: list[str]) -> tuple[str, ...]:
+        where = ("--base-url", base_url, "--out", str(folder), "--overwrite")
+        played = run_here("evaluate.py", *command, *where)
+        assert played.returncode == 0, played.stderr
+        return row(json.loads((folder / "summary.json").read_text("utf-8")))
+
+    assert len([command for command in commands(document("results.md")) if dataset in command]) == 12
+    return measured(document("results.md"), row_of, dataset)
+
+
+def test_the_results_are_what_their_commands_give(starter_server: str, tmp_path: Path) -> None:
+    assert rows_measured_again(starter_server, "starter", tmp_path) == document("results.md")
+
+
+def test_the_results_on_spider_are_what_their_commands_give(
+    spider_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SQL_ENV_DATA", str(spider_data))
+    with local_server({"SQL_ENV_DATASET": "spider"}) as base_url:
+        assert rows_measured_again(base_url, "spider", tmp_path) == document("results.md")

@@ -1,0 +1,252 @@
+"""A run in numbers and tables.
+
+``summary`` is JSON whose keys come in one order and whose floats are rounded: the same run gives the same bytes.
+Every number stands beside how many it comes from and its 95 % interval.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from sql_env.agent.failures import CAUSES, cause, failures
+from sql_env.agent.metrics import (
+    BREAKDOWNS,
+    Mean,
+    Rate,
+    accuracy,
+    beyond_par,
+    breakdown,
+    by_task,
+    completion_tokens,
+    invalid_actions,
+    mean,
+    median,
+    official_accuracy,
+    pass_at_k,
+    prompt_tokens,
+    rate_of,
+    returns,
+    steps,
+)
+from sql_env.agent.rollout import Trajectory
+from sql_env.agent.tables import NONE, cell, number, percent, points, table
+
+DECIMALS = 6
+
+HEADER = ("policy", "data set", "split", "n", "accuracy", "mean return", "steps", "invalid actions")
+
+_RESULTS = ("accuracy", "n", "interval", "interval_method", "right", "tasks", "tries")
+_MORE = ("official_accuracy", "returns", "steps", "invalid_actions", "failures", "breakdown", "pass_at_k", "usage")
+_SAID = ("policy", "dataset", "split", "answer_form", "prompt")
+
+
+def summary(trajectories: Sequence[Trajectory], about: Mapping[str, object]) -> dict[str, Any]:
+    """Return a run in numbers, as JSON.
+
+    Args:
+        trajectories: its episodes, of one policy, in any order.
+        about: what else to say of the run, as JSON: policy, dataset, split, seed, prompt. It stands after the accuracy;
+            policy, dataset, split, answer_form and prompt are read from the episodes where it lacks them.
+
+    Returns:
+        ``accuracy`` (from 0 to 1), ``n`` (episodes), ``interval`` ([low, high]), ``interval_method``, ``right``,
+        ``tasks``, ``tries`` ([fewest, most] at a task), ``about``'s entries, and ``official_accuracy``, ``returns``,
+        ``steps``, ``invalid_actions``, ``failures``, ``breakdown``, ``pass_at_k``, ``usage``.
+
+    Raises:
+        ValueError: there are no episodes, they are of several policies, or ``about`` names one of the results.
+    """
+    episodes = list(trajectories)
+    _check(episodes, about)
+    rate, tries = accuracy(episodes), [len(group) for group in by_task(episodes).values()]
+    headline = {"accuracy": _round(rate.value), "n": rate.n} | _interval(rate)
+    return {
+        **headline,
+        "right": rate.right,
+        "tasks": len(tries),
+        "tries": [min(tries), max(tries)],
+        **(_said(episodes) | dict(about)),
+        "official_accuracy": _rate(official_accuracy(episodes)),
+        "returns": {name: _mean(found) for name, found in returns(episodes).items()},
+        "steps": _steps(episodes),
+        "invalid_actions": _invalid(episodes),
+        "failures": _failures(episodes),
+        "breakdown": {
+            name: {value: _rate(found) for value, found in breakdown(episodes, name).items()} for name in BREAKDOWNS
+        },
+        "pass_at_k": {str(k): _mean(found) for k, found in pass_at_k(episodes).items()},
+        "usage": {
+            "prompt_tokens": _tokens(episodes, prompt_tokens),
+            "completion_tokens": _tokens(episodes, completion_tokens),
+        },
+    }
+
+
+def _check(episodes: Sequence[Trajectory], about: Mapping[str, object]) -> None:
+    if not episodes:
+        raise ValueError("the run has no episodes: there is nothing to sum up")
+    policies = sorted({episode.policy for episode in episodes})
+    if len(policies) > 1:
+        raise ValueError(f"these episodes are of several policies ({', '.join(policies)}): sum up each by itself")
+    taken = sorted(set(about) & {*_RESULTS, *_MORE})
+    if taken:
+        raise ValueError(f"these names are those of results, not of settings: {', '.join(taken)}")
+
+
+def _said(episodes: Sequence[Trajectory]) -> dict[str, object]:
+    """Return what the episodes say of their run; several values are joined."""
+    found = {name: {getattr(episode, name) for episode in episodes} for name in _SAID}
+    return {
+        name: values.pop() if len(values) == 1 else ", ".join(sorted(map(str, values)))
+        for name, values in found.items()
+    }
+
+
+def _round(value: float) -> float:
+    return round(value, DECIMALS) + 0.0
+
+
+def _interval(found: Rate | Mean) -> dict[str, Any]:
+    low, high = found.low, found.high
+    ends = None if low is None or high is None else [_round(low), _round(high)]
+    return {"interval": ends, "interval_method": found.method}
+
+
+def _rate(found: Rate | None) -> dict[str, Any] | None:
+    return {"accuracy": _round(found.value), "right": found.right, "n": found.n} | _interval(found) if found else None
+
+
+def _mean(found: Mean | None) -> dict[str, Any] | None:
+    return {"value": _round(found.value), "n": found.n} | _interval(found) if found else None
+
+
+def _steps(episodes: Sequence[Trajectory]) -> dict[str, Any]:
+    return {
+        "mean": _mean(mean(episodes, steps)),
+        "beyond_par": {"mean": _mean(mean(episodes, beyond_par)), "median": _mean(median(episodes, beyond_par))},
+    }
+
+
+def _invalid(episodes: Sequence[Trajectory]) -> dict[str, Any] | None:
+    found = invalid_actions(episodes)
+    if found is None:
+        return None
+    return (
+        {"share": _round(found.share.value), "count": found.count, "n": found.share.n}
+        | _interval(found.share)
+        | {"by_kind": found.by_kind}
+    )
+
+
+def _failures(episodes: Sequence[Trajectory]) -> dict[str, Any]:
+    """Count causes, each as a share of all episodes."""
+    counts = failures(episodes)
+    causes = {}
+    for name, count in counts.items():
+        found = rate_of(episodes, lambda episode, name=name: cause(episode) == name)  # type: ignore[misc]
+        causes[name] = {"count": count, "share": _round(found.value), "n": found.n} | _interval(found)
+    return {"count": sum(counts.values()), "n": len(episodes), "causes": causes}
+
+
+def _tokens(episodes: Sequence[Trajectory], count: Callable[[Trajectory], int | None]) -> dict[str, Any] | None:
+    found = mean(episodes, count)
+    total = sum(count(episode) or 0 for episode in episodes)
+    return {"total": total, "per_episode": _mean(found)} if found else None
+
+
+def row(numbers: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return a run as a row under ``HEADER``, from its summary."""
+    return (
+        *(
+            cell(numbers.get(name)) if numbers.get(name) is not None else NONE
+            for name in ("policy", "dataset", "split")
+        ),
+        f"{numbers['n']:,}",
+        percent(numbers["accuracy"], *numbers["interval"]),
+        _written(numbers["returns"]["return"], points),
+        _written(numbers["steps"]["mean"], number),
+        _share(numbers["invalid_actions"]),
+    )
+
+
+def _ends(found: Mapping[str, Any]) -> tuple[float | None, float | None]:
+    low, high = found["interval"] or (None, None)
+    return low, high
+
+
+def _written(found: Mapping[str, Any] | None, form: Callable[[float, float | None, float | None], str]) -> str:
+    return form(found["value"], *_ends(found)) if found else NONE
+
+
+def _share(found: Mapping[str, Any] | None) -> str:
+    return percent(found["share"], *_ends(found)) if found else NONE
+
+
+def markdown(numbers: Mapping[str, Any]) -> str:
+    """Return a summary as Markdown to read: a headline, then tables."""
+    parts = [
+        _headline(numbers),
+        table(HEADER, [row(numbers)], 3),
+        table(("", "n", "mean"), _means(numbers)),
+        *(_breakdown(name, found) for name, found in numbers["breakdown"].items()),
+        *([_passes(numbers["pass_at_k"])] if len(numbers["pass_at_k"]) > 1 else []),
+        _causes(numbers),
+        *([_kinds(numbers["invalid_actions"]["by_kind"])] if (numbers["invalid_actions"] or {}).get("by_kind") else []),
+    ]
+    return "\n\n".join("\n".join(lines) for lines in parts) + "\n"
+
+
+def _headline(numbers: Mapping[str, Any]) -> list[str]:
+    rate = percent(numbers["accuracy"], *numbers["interval"])
+    tries = numbers["tries"]
+    tried = "" if tries == [1, 1] else f", {'–'.join(str(end) for end in sorted(set(tries)))} tries each"
+    told = f"{numbers['right']:,} of {numbers['n']:,} episodes right ({numbers['tasks']:,} tasks{tried})"
+    return [f"**{cell(numbers.get('policy'))}**: {rate}, {told}.", "", f"Interval: {numbers['interval_method']}."]
+
+
+def _means(numbers: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    steps_taken = numbers["steps"]
+    found: list[tuple[str, Mapping[str, Any] | None, Callable[[float, float | None, float | None], str]]] = [
+        *((name, value, points) for name, value in numbers["returns"].items()),
+        ("steps", steps_taken["mean"], number),
+        ("steps beyond par, right episodes", steps_taken["beyond_par"]["mean"], number),
+        ("the same, median", steps_taken["beyond_par"]["median"], number),
+        *(
+            (name.replace("_", " "), (value or {}).get("per_episode"), number)
+            for name, value in numbers["usage"].items()
+        ),
+    ]
+    rows = [(cell(name), f"{value['n']:,}", _written(value, form)) for name, value, form in found if value]
+    official = numbers["official_accuracy"]
+    if official:
+        rate = percent(official["accuracy"], *_ends(official))
+        rows.append(("official execution accuracy", f"{official['n']:,}", rate))
+    return rows
+
+
+def _breakdown(name: str, found: Mapping[str, Any]) -> list[str]:
+    rows = [
+        (cell(value), f"{part['n']:,}", f"{part['right']:,}", percent(part["accuracy"], *_ends(part)))
+        for value, part in found.items()
+    ]
+    return table((name.replace("_", " "), "n", "right", "accuracy"), rows)
+
+
+def _passes(found: Mapping[str, Any]) -> list[str]:
+    return table(
+        ("k", "tasks", "pass@k"),
+        ((k, f"{part['n']:,}", percent(part["value"], *_ends(part))) for k, part in found.items()),
+    )
+
+
+def _causes(numbers: Mapping[str, Any]) -> list[str]:
+    found = numbers["failures"]
+    if not found["count"]:
+        return [f"No failure among {found['n']:,} episodes."]
+    rows = [(CAUSES[name], f"{part['count']:,}", _share(part)) for name, part in found["causes"].items()]
+    low, high = (1 - end for end in reversed(numbers["interval"]))
+    total = ("all failures", f"{found['count']:,}", percent(found["count"] / found["n"], low, high))
+    return table(("failure", "episodes", "share of all"), [*rows, total])
+
+
+def _kinds(found: Mapping[str, int]) -> list[str]:
+    return table(("invalid actions", "count"), ((cell(kind), f"{count:,}") for kind, count in found.items()))
