@@ -36,7 +36,7 @@ def write_results(path: Path, episodes: Sequence[Trajectory], settings: dict[str
         raise ValueError("no episode came to an end, so there is nothing to sum up (lost.jsonl says why)")
     numbers = summary(episodes, settings | {"policy": _name(episodes[0].policy, settings)})
     if prices := settings.get("prices"):
-        numbers["usage"]["cost_usd"] = cost(numbers["usage"], *prices)
+        numbers["usage"]["cost_usd"] = _cost(numbers["usage"], prices)
     text = markdown(numbers)
     pictures = "".join(f"\n![{title}]({name})\n" for name, title in PICTURES.items())
     (path / "summary.json").write_text(json.dumps(numbers, indent=2, ensure_ascii=False) + "\n", "utf-8")
@@ -52,9 +52,11 @@ def _name(policy: str, settings: Mapping[str, Any]) -> str:
     return f"{policy}, {settings['shots']}-shot" if "shots" in settings else policy
 
 
-def cost(usage: Mapping[str, Any], prompt_price: float, completion_price: float) -> float | None:
+def _cost(usage: Mapping[str, Any], prices: Sequence[float]) -> float | None:
     """Return what a run cost in US dollars, at prices for a million tokens of each kind; None if none were counted."""
+    from sql_env.agent.endpoint import cost
+
     read, written = usage["prompt_tokens"], usage["completion_tokens"]
     if read is None or written is None:
         return None
-    return round((read["total"] * prompt_price + written["total"] * completion_price) / 1e6, 6)
+    return round(cost(read["total"], written["total"], *prices), 6)

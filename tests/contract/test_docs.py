@@ -14,7 +14,7 @@ from hostile_sql import ROOT
 from running import run, run_here
 
 from sql_env.agent.local_server import local_server
-from sql_env.agent.report import row
+from sql_env.agent.report import row as row_of_summary
 from sql_env.agent.results_page import commands, measured
 from sql_env.models import SQLAction
 from sql_env.server.agreement import measure, table
@@ -146,7 +146,7 @@ def rows_measured_again(base_url: str, dataset: str, folder: Path) -> str:
         where = ("--base-url", base_url, "--out", str(folder), "--overwrite")
         played = run_here("evaluate.py", *command, *where)
         assert played.returncode == 0, played.stderr
-        return row(json.loads((folder / "summary.json").read_text("utf-8")))
+        return row_of_summary(json.loads((folder / "summary.json").read_text("utf-8")))
 
     assert len([command for command in commands(document("results.md")) if dataset in command]) == 12
     return measured(document("results.md"), row_of, dataset)
