@@ -11,6 +11,7 @@ Starts a server of its own unless --base-url names one. A run that was cut off g
 import argparse
 import asyncio
 import contextlib
+import re
 import shlex
 import sys
 import time
@@ -93,7 +94,7 @@ def evaluate(options: argparse.Namespace, base_url: str) -> int:
     make_policy, about = choose(options, base_url, first)
     todo = jobs(first["num_tasks"], options.episodes, options.repeats, options.seed)
     settings = run_settings(vars(options), first, about)
-    path = options.out or Path("runs") / f"{options.policy}-{first['dataset']}-{options.split}-{options.seed}"
+    path = options.out or Path("runs") / default_name(options, first["dataset"])
     folder = RunFolder(path, settings, options.overwrite)
     setup = Setup(
         base_url=base_url,
@@ -123,6 +124,12 @@ def evaluate(options: argparse.Namespace, base_url: str) -> int:
     speed = f"{len(episodes) - before} episodes in {seconds:.1f} s at concurrency {options.concurrency}"
     Console(stderr=True, highlight=False).print(f"{speed}; results in {path}", soft_wrap=True)
     return len(todo) - len(episodes)
+
+
+def default_name(options: argparse.Namespace, dataset: str) -> str:
+    """Return the name of a run's folder, which every file system can hold."""
+    policy = f"llm-{options.model}-{options.shots}-shot" if options.policy == "llm" else options.policy
+    return re.sub(r"[^\w.-]", "_", f"{policy}-{dataset}-{options.split}-{options.seed}")
 
 
 def choose(options: argparse.Namespace, base_url: str, first: dict[str, Any]) -> tuple[Maker, dict[str, Any]]:

@@ -162,3 +162,42 @@ def test_the_results_on_spider_are_what_their_commands_give(
     monkeypatch.setenv("SQL_ENV_DATA", str(spider_data))
     with local_server({"SQL_ENV_DATASET": "spider"}) as base_url:
         assert rows_measured_again(base_url, "spider", tmp_path) == document("results.md")
+
+
+def test_the_readme_says_what_the_results_say() -> None:
+    rows = {
+        tuple(row.split(" | ")[1:4]): row for row in document("results.md").splitlines() if "answer-form" not in row
+    }
+    readme = (ROOT / "README.md").read_text("utf-8")
+    for dataset in ("spider", "starter"):
+        n, accuracy = rows["scripted", dataset, "test"].split(" | ")[4:6]
+        assert accuracy in readme
+        assert f"(n = {n})" in readme
+
+
+PYTHON = re.findall(r"```python\n(.*?)```", document("evaluation.md"), re.DOTALL)
+
+
+def test_the_policy_of_evaluation_plays(starter_server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = document("evaluation.md")
+    (tmp_path / "curious.py").write_text(PYTHON[0])
+    monkeypatch.chdir(tmp_path)
+    (command,) = re.findall(r"^    python scripts/(evaluate\.py --policy curious:Curious .*)$", text, re.MULTILINE)
+    script, *options = command.split()
+    played = run_here(script, *options, "--base-url", starter_server)
+    assert played.returncode == 0, played.stderr
+    assert "of 60 episodes right" in played.stdout.splitlines()[0]
+    assert (tmp_path / "runs" / "curious_Curious-starter-eval-0" / "summary.json").is_file()
+
+
+def test_the_example_of_evaluate_runs(starter_server: str, capsys: pytest.CaptureFixture[str]) -> None:
+    exec(PYTHON[1].replace("http://localhost:8000", starter_server), {})
+    rate, rest = capsys.readouterr().out.split(" ", 1)
+    assert float(rate) == 0.0
+    assert rest.endswith(" 20\n")
+
+
+def test_every_option_of_evaluate_is_documented() -> None:
+    text = document("evaluation.md") + document("language_models.md")
+    for option in set(re.findall(r"--[a-z-]+", run_here("evaluate.py", "--help").stdout)) - {"--help"}:
+        assert f"`{option}" in text or f", {option}" in text, option
