@@ -63,6 +63,7 @@ def _from_place(place: str) -> Maker:
     except Exception as error:
         raise RuntimeError(f"{place} gives no policy: {type(error).__name__}: {error}") from error
     lacking = [part for part in ("name", "reset", "act") if not hasattr(policy, part)]
-    if lacking:
-        raise RuntimeError(f"{place} is no policy: it lacks {', '.join(lacking)} (docs/evaluation.md)")
+    if lacking or not isinstance(policy.name, str):
+        said = f"it lacks {', '.join(lacking)}" if lacking else "its name is no text"
+        raise RuntimeError(f"{place} is no policy: {said} (docs/evaluation.md)")
     return cast("Maker", made)

@@ -156,13 +156,17 @@ def failure(raised: BaseException) -> RolloutError:
 
 
 def checked(action: object) -> SQLAction:
-    """Return what a policy returned.
+    """Return what a policy returned, as a plain action that is its own.
 
     Raises:
         RolloutError: it is no action, or too long to be sent.
     """
     if not isinstance(action, SQLAction):
         raise RolloutError("policy", "no_action", f"act returned {type(action).__name__}, not an SQLAction")
-    if len(action.argument) > LONGEST_ARGUMENT or len(action.action_type) > LONGEST_ARGUMENT:
+    with blamed():
+        kind, argument, metadata = action.action_type, action.argument, action.metadata
+    if not (isinstance(kind, str) and isinstance(argument, str) and isinstance(metadata, dict)):
+        raise RolloutError("policy", "no_action", "the action's type and argument must be text, its metadata a dict")
+    if len(argument) > LONGEST_ARGUMENT or len(kind) > LONGEST_ARGUMENT:
         raise RolloutError("policy", "no_action", f"the action is longer than {LONGEST_ARGUMENT:,} characters")
-    return action
+    return SQLAction(action_type=kind, argument=argument, metadata=metadata)

@@ -23,6 +23,11 @@ from sql_env.models import SQLAction, SQLObservation
 FORFEIT = SQLAction(action_type="ANSWER", argument="")
 """What is answered for a policy that failed: the environment then grades the episode like any other."""
 
+KEPT_CHARS = 100_000
+"""Characters of a reply that are kept."""
+SHORT, MOST_NOTES = 500, 20
+"""Characters of a note, and notes of a step, that are kept. What has another type than it should is left out."""
+
 
 @dataclass
 class Step:
@@ -99,10 +104,14 @@ class Trajectory:
     fault: Fault | None = None
 
     def to_json(self) -> str:
-        """Return the trajectory as one line of JSON; ``steps`` counts them, ``return`` is the outcome return."""
+        """Return the trajectory as one line of JSON; ``steps`` counts them, ``return`` is the outcome return.
+
+        Half a surrogate pair, which no UTF-8 file can hold, becomes ``?``, as it does on the server.
+        """
         data = asdict(self)
         data["return"] = data.pop("episode_return")
-        return json.dumps(data | {"steps": len(self.trajectory)}, ensure_ascii=False)
+        line = json.dumps(data | {"steps": len(self.trajectory)}, ensure_ascii=False)
+        return line.encode("utf-8", "replace").decode()
 
     @classmethod
     def from_json(cls, line: str) -> "Trajectory":
@@ -161,10 +170,12 @@ class Recording:
         """Record one action and what it gave."""
         step = Step(action.action_type, action.argument, seen.result, seen.error, float(seen.reward or 0.0))
         step.error_kind = seen.metadata.get("error_kind")
-        step.reply = action.metadata.get("reply")
-        step.prompt_tokens = action.metadata.get("prompt_tokens")
-        step.completion_tokens = action.metadata.get("completion_tokens")
-        step.notes = list(action.metadata.get("notes", ()))
+        told = action.metadata
+        step.reply = _text(told.get("reply"))
+        step.prompt_tokens = _count(told.get("prompt_tokens"))
+        step.completion_tokens = _count(told.get("completion_tokens"))
+        notes = told.get("notes")
+        step.notes = [note[:SHORT] for note in notes[:MOST_NOTES] if isinstance(note, str)] if _listed(notes) else []
         self.played.trajectory.append(step)
 
     def finish(self, last: SQLObservation) -> Trajectory:
@@ -182,6 +193,18 @@ class Recording:
         played.official = end.get("official_execution_accuracy")
         played.components, played.episode_return = end["components"], end["outcome_return"]
         return played
+
+
+def _text(told: Any) -> str | None:
+    return told[:KEPT_CHARS] if isinstance(told, str) else None
+
+
+def _count(told: Any) -> int | None:
+    return told if type(told) is int and 0 <= told < 2**53 else None
+
+
+def _listed(told: Any) -> bool:
+    return isinstance(told, list | tuple)
 
 
 def policy_seed(seed: int, task_id: str, repeat: int) -> int:

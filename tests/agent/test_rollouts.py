@@ -126,6 +126,61 @@ def test_garbage_is_an_invalid_action_and_costs_steps(starter_server: str, actio
         assert all(step.error and step.error_kind for step in episode.trajectory)
 
 
+@pytest.mark.parametrize(
+    ("metadata", "recorded"),
+    [
+        ({"reply": "said", "prompt_tokens": 3, "completion_tokens": 0, "notes": ["a"]}, ("said", 3, 0, ["a"])),
+        ({"reply": object(), "prompt_tokens": "3", "completion_tokens": True, "notes": "abc"}, (None, None, None, [])),
+        (
+            {"reply": "\ud800", "prompt_tokens": -1, "completion_tokens": 2**60, "notes": [1, "b"]},
+            ("?", None, None, ["b"]),
+        ),
+        ({"reply": b"x", "prompt_tokens": float("nan"), "notes": {"a": 1}, "other": set()}, (None, None, None, [])),
+    ],
+)
+def test_what_a_policy_wants_recorded_cannot_break_the_record(
+    starter_server: str, metadata: dict[str, Any], recorded: tuple[object, ...]
+) -> None:
+    class Tells(ConstantPolicy):
+        def act(self, observation: SQLObservation) -> SQLAction:
+            return SQLAction(action_type="ANSWER", argument="\ud800x", metadata=metadata)
+
+    (episode,) = played(starter_server, lambda: Tells("1"), 1).values()
+    assert isinstance(episode, Trajectory)
+    (step,) = Trajectory.from_json(episode.to_json().encode().decode()).trajectory
+    assert (step.reply, step.prompt_tokens, step.completion_tokens, step.notes) == recorded
+    assert step.argument == "?x"
+
+
+def test_an_action_is_read_once(starter_server: str) -> None:
+    class Changes(SQLAction):
+        def __getattribute__(self, name: str) -> Any:
+            if name == "argument":
+                reads.append(name)
+                return f"{len(reads)}"
+            return super().__getattribute__(name)
+
+    class Two(ConstantPolicy):
+        def act(self, observation: SQLObservation) -> SQLAction:
+            return Changes(action_type="ANSWER", argument="x")
+
+    reads: list[str] = []
+    (episode,) = played(starter_server, lambda: Two("1"), 1).values()
+    assert isinstance(episode, Trajectory)
+    assert (reads, episode.trajectory[0].argument) == (["argument"], "1")
+
+
+def test_an_action_that_is_no_text_is_none(starter_server: str) -> None:
+    class Wrong(ConstantPolicy):
+        def act(self, observation: SQLObservation) -> SQLAction:
+            return SQLAction.model_construct(action_type="ANSWER", argument=3, metadata={})
+
+    (episode,) = played(starter_server, lambda: Wrong("1"), 1).values()
+    assert isinstance(episode, Trajectory)
+    assert episode.fault is not None
+    assert episode.fault.kind == "no_action"
+
+
 def test_an_endpoint_that_is_away_is_no_fault_of_the_policy(starter_server: str) -> None:
     """Played again; told as lost if it stays away; the others are not touched."""
     away: Counter[str] = Counter()
