@@ -57,6 +57,7 @@ _COLUMNS: dict[str, tuple[Any, str]] = {
     "hardness": ("string", "easy, medium, hard or extra"),
     "answer_type": ("string", "integer, float, string, list or table"),
     "par": ("int64", "the oracle's number of steps"),
+    "twin_of": ("string", "the first task with the same gold, often this one"),
     "official": ("bool", "Spider's official execution accuracy of an answer in SQL; null if there is none"),
     "index": ("int64", "the task's place in the split"),
     "repeat": ("int64", "which try at the task, from 0"),

@@ -16,8 +16,9 @@ from sql_env.models import SQLAction
 SEEN = ("result", "error", "error_kind", "reward")
 ORIGIN = ("db_id", "split", "question")
 END = (
-    "correct", "episode_return", "components", "verdict", "truncated", "hardness", "answer_type", "par", "official"
-)  # fmt: skip
+    *("correct", "episode_return", "components", "verdict", "truncated"),
+    *("hardness", "answer_type", "par", "twin_of", "official"),
+)
 
 
 @dataclass(frozen=True)

@@ -74,6 +74,8 @@ class Trajectory:
         hardness: the question's hardness, as the last observation tells it.
         answer_type: what kind of gold it has.
         par: the oracle's number of steps.
+        twin_of: the first task of the data set with the same gold, often this one: tasks that share it are one question
+            in other words.
         official: Spider's official execution accuracy of an answer in SQL; None if there is none.
         fault: how the policy failed, if it did; the last step is then a blank answer in its name.
     """
@@ -96,6 +98,7 @@ class Trajectory:
     hardness: str = ""
     answer_type: str = ""
     par: int | None = None
+    twin_of: str = ""
     official: bool | None = None
     index: int | None = None
     repeat: int = 0
@@ -174,8 +177,7 @@ class Recording:
         step.reply = _text(told.get("reply"))
         step.prompt_tokens = _count(told.get("prompt_tokens"))
         step.completion_tokens = _count(told.get("completion_tokens"))
-        notes = told.get("notes")
-        step.notes = [note[:SHORT] for note in notes[:MOST_NOTES] if isinstance(note, str)] if _listed(notes) else []
+        step.notes = _notes(told.get("notes"))
         self.played.trajectory.append(step)
 
     def finish(self, last: SQLObservation) -> Trajectory:
@@ -190,6 +192,7 @@ class Recording:
         played.verdict, played.truncated = end["verdict"], end["truncated"]
         played.correct = played.verdict == "correct"
         played.hardness, played.answer_type, played.par = end["hardness"], end["answer_type"], end["par"]
+        played.twin_of = end["twin_of"]
         played.official = end.get("official_execution_accuracy")
         played.components, played.episode_return = end["components"], end["outcome_return"]
         return played
@@ -203,8 +206,9 @@ def _count(told: Any) -> int | None:
     return told if type(told) is int and 0 <= told < 2**53 else None
 
 
-def _listed(told: Any) -> bool:
-    return isinstance(told, list | tuple)
+def _notes(told: Any) -> list[str]:
+    notes = told[:MOST_NOTES] if isinstance(told, list | tuple) else []
+    return [note[:SHORT] for note in notes if isinstance(note, str)]
 
 
 def policy_seed(seed: int, task_id: str, repeat: int) -> int:

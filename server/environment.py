@@ -28,6 +28,7 @@ from sql_env.server.rubrics import RewardConfig, RewardRubric
 from sql_env.server.schema import quoted
 from sql_env.server.selection import Selection, checked, choose
 from sql_env.server.telemetry import Telemetry
+from sql_env.server.verifier import Reason
 
 logger = logging.getLogger(__name__)
 
@@ -215,12 +216,15 @@ class SQLEnvironment(Catalogue, Environment[SQLAction, SQLObservation, SQLState]
 
     def _last_metadata(self, episode: Episode) -> dict[str, Any]:
         question = episode.question
-        graded = {"official_execution_accuracy": episode.official} if episode.answer_form == "sql" else {}
+        unanswered = episode.verdict in (None, Reason.EMPTY)
+        official = False if unanswered else episode.official
+        graded = {"official_execution_accuracy": official} if episode.answer_form == "sql" else {}
         return {
             **self._origin,
             "hardness": question.hardness,
             "answer_type": question.answer_type,
             "par": question.par,
+            "twin_of": self._resources.datasets[self._origin["dataset"]].twin_of(question),
             "verdict": str(episode.verdict) if episode.verdict else None,
             **graded,
             "terminated": not episode.truncated,

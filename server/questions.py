@@ -153,6 +153,20 @@ class QuestionSet:
         except KeyError:
             raise TaskError(f"unknown task_id {_shown(task_id)} in data set {self.name}") from None
 
+    @cached_property
+    def _first_twins(self) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for question in self.questions:
+            found.setdefault(question.twin_group, question.question_id)
+        return found
+
+    def twin_of(self, question: Question) -> str:
+        """Return the id of the first question with the same gold, often this one; equal for all of them.
+
+        Unlike ``twin_group``, which is a hash of the gold and tells a small one to whoever tries them all.
+        """
+        return self._first_twins[question.twin_group]
+
     def database(self, question: Question) -> Database:
         """Return the database that a question is about."""
         return self.databases[question.db_id]

@@ -79,16 +79,19 @@ def test_the_last_observation_says_right_or_wrong_and_no_more(widely_served: Ser
     for question in dataset.questions:
         env.reset(task_id=question.question_id)
         last = act(env, "ANSWER", "no such answer, certainly")
+        assert dataset.by_id(dataset.twin_of(question)).twin_group == question.twin_group
         assert re.fullmatch(r"Not correct: (wrong_value|wrong_shape|unparsable)\.", last.result)
         assert (last.error, last.columns, last.rows, last.total_rows) == (None, [], [], None)
         assert last.metadata == {
             "dataset": dataset.name,
             "split": question.split,
             "task_id": question.question_id,
+            "db_id": question.db_id,
             "answer_form": "value",
             "hardness": question.hardness,
             "answer_type": question.answer_type,
             "par": question.par,
+            "twin_of": dataset.twin_of(question),
             "verdict": last.result.removeprefix("Not correct: ").removesuffix("."),
             "terminated": True,
             "truncated": False,
