@@ -12,11 +12,14 @@ from typing import Any, Protocol
 from openenv.core.client_types import StepResult
 
 from sql_env.agent.faults import Fault, RolloutError
-from sql_env.agent.metrics import Rate
+from sql_env.agent.metrics import accuracy
 from sql_env.agent.policies import Policy
 from sql_env.agent.policy_thread import Blamed
 from sql_env.agent.rollout import Recording, Trajectory, attributed, play_on, policy_seed
+from sql_env.agent.rollouts import jobs
 from sql_env.models import SQLAction, SQLObservation
+
+SELECTORS = frozenset(("dataset", "split", "db_id", "hardness", "answer_form"))
 
 
 class Env(Protocol):
@@ -35,7 +38,8 @@ class EvaluationResult:
 
     Attributes:
         success_rate: right answers ÷ ``n_completed``; 0.0 if nothing was completed.
-        interval: Wilson's 95 % interval of it.
+        interval: its 95 % interval.
+        interval_method: which: Wilson's, or a clustered one where several of the tasks are one question in other words.
         avg_reward: mean outcome return, in [−0.1, 1.0].
         avg_steps: mean number of steps.
         n_episodes: how many were begun.
@@ -46,6 +50,7 @@ class EvaluationResult:
 
     success_rate: float
     interval: tuple[float, float]
+    interval_method: str
     avg_reward: float
     avg_steps: float
     n_episodes: int
@@ -67,38 +72,35 @@ def evaluate(
     Args:
         env: a session; an asynchronous client has to be given as ``client.sync()``.
         policy: who plays. One that raises, or returns what is no action, loses the episode and goes on with the next.
-        n_episodes: how many, their tasks drawn from the seeds ``seed``, ``seed + 1``, …; None plays every task of the
-            split once.
+        n_episodes: how many tasks of the split, drawn without replacement by the seed, each played once; None, or more
+            than there are, plays them all.
         seed: draws the tasks and decides the policy's chance.
         progress_callback: called with the number of episodes that are done and the number of all.
-        **selectors: keywords for reset, such as ``dataset``, ``split`` (without one: the server's own, ``train``;
-            ``test`` where every task is played), ``hardness``, ``answer_form``.
+        **selectors: keywords for reset: ``dataset``, ``split`` (``test`` unless said otherwise), ``db_id``,
+            ``hardness``, ``answer_form``.
 
     Raises:
-        RolloutError: the first reset was refused or the server cannot be reached; the message says why.
+        RolloutError: the selectors were refused or the server cannot be reached; the message says why.
         ValueError: ``n_episodes`` is less than 1.
+        TypeError: there is no such selector, or the environment is none of SQLEnv's.
     """
     if n_episodes is not None and n_episodes < 1:
         raise ValueError(f"n_episodes must be at least 1, not {n_episodes}")
-    if n_episodes is None:
-        selectors = {"split": "test"} | selectors
+    if unknown := sorted(set(selectors) - SELECTORS):
+        raise TypeError(f"evaluate() knows no {', '.join(unknown)}; selectors are {', '.join(sorted(SELECTORS))}")
+    selectors = {"split": "test"} | selectors
+    tasks = _observation(lambda: env.reset(**selectors, index=0)).metadata["num_tasks"]
+    todo = jobs(tasks, None if n_episodes is None or n_episodes >= tasks else n_episodes, 1, seed)
     played: list[Trajectory] = []
     lost: list[Fault] = []
-    begun, total = 0, n_episodes or 1
-    while begun < total:
-        chosen = {"index": begun} if n_episodes is None else {"seed": seed + begun}
+    for done, job in enumerate(todo, 1):
         try:
-            episode = _episode(env, policy, selectors | chosen, seed)
-            played.append(episode)
-            total = n_episodes or episode.num_tasks or 1
+            played.append(_episode(env, policy, selectors | {"index": job.index}, seed))
         except RolloutError as error:
-            if begun == 0:
-                raise
             lost.append(error.fault(0))
-        begun += 1
         if progress_callback is not None:
-            progress_callback(begun, total)
-    return _result(played, lost, begun)
+            progress_callback(done, len(todo))
+    return _result(played, lost, len(todo))
 
 
 def _episode(env: Env, policy: Policy, selectors: dict[str, Any], seed: int) -> Trajectory:
@@ -152,10 +154,11 @@ def _given(ask: Callable[[], Any]) -> Any:
 
 def _result(played: list[Trajectory], lost: list[Fault], begun: int) -> EvaluationResult:
     n = len(played)
-    rate = Rate.of(episode.correct for episode in played) if played else None
+    rate = accuracy(played) if played else None
     return EvaluationResult(
-        success_rate=rate.right / n if rate else 0.0,
+        success_rate=rate.value if rate else 0.0,
         interval=(rate.low, rate.high) if rate else (0.0, 1.0),
+        interval_method=rate.method if rate else "nothing was completed",
         avg_reward=sum(episode.episode_return for episode in played) / max(n, 1),
         avg_steps=sum(len(episode.trajectory) for episode in played) / max(n, 1),
         n_episodes=begun,

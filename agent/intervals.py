@@ -1,8 +1,9 @@
 """Intervals and tests, on plain numbers: what is random, and how sure a mean, a share or a difference is.
 
-Every interval is one at 95 %. Samples come in clusters, one a task: tries at the same task are not independent, and an
-interval that took them for independent would be too narrow (Miller, *Adding Error Bars to Evals*, 2024, arXiv
-2411.00640, section 2.2). What is drawn by chance is drawn from a fixed seed: the same numbers give the same interval.
+Every interval is one at 95 %. Samples come in clusters, one a question: tries at the same task are not independent, nor
+are tasks that ask the same in other words, and an interval that took them for independent would be too narrow (Miller,
+*Adding Error Bars to Evals*, 2024, arXiv 2411.00640, section 2.2). What is drawn by chance is drawn from a fixed seed:
+the same numbers give the same interval.
 """
 
 import math
@@ -16,20 +17,26 @@ except ModuleNotFoundError as error:  # pragma: no cover
     raise ModuleNotFoundError("metrics need scipy: pip install 'openenv-sql-env[eval]'", name=error.name) from error
 
 WILSON = "95 %, Wilson (1927)"
-SCORE_BY_TASK = "95 %, score interval with an effective sample size, clustered by task (Miller 2024)"
+CLUSTERED = "clustered by question, twins being one (Miller 2024)"
+SCORE_CLUSTERED = f"95 %, Wilson score at the effective sample size (after Franco et al. 2019), {CLUSTERED}"
+SCORE_OF_MEAN = "95 %, Wilson score of a mean between known bounds (conservative)"
+SCORE_OF_MEAN_CLUSTERED = f"{SCORE_OF_MEAN}, at the effective sample size, {CLUSTERED}"
 T = "95 %, Student's t"
-T_BY_TASK = "95 %, Student's t, clustered by task (Miller 2024)"
-NO_SPREAD = "none: one task, or all alike, says nothing of the spread"
-BOOTSTRAP = "95 %, bootstrap over tasks (percentiles of 2,000 resamples, fixed seed)"
+T_CLUSTERED = f"{T}, {CLUSTERED}"
+NO_SPREAD = "none: one question, or all alike, says nothing of the spread"
+BOOTSTRAP = "95 %, bootstrap over questions, twins being one (percentiles of 2,000 resamples, fixed seed)"
+NO_MEDIAN = "none: fewer than six questions, or all alike, say nothing of the spread"
 NEWCOMBE = "95 %, paired score interval (Newcombe 1998, method 10)"
 
 Interval = tuple[float, float]
 Cluster = tuple[float, float]
-"""One task's sum and its number of samples."""
+"""One question's sum and its number of samples."""
 
 _LEVEL = 0.975
 _Z = NormalDist().inv_cdf(_LEVEL)
 _RESAMPLES = 2000
+_FEWEST = 6
+"""Clusters below which no percentile of medians can hold 95 %: 2 · ½⁵ is more than 5 %."""
 _FLIPS = 9999
 _ROUNDING = 1e-9
 
@@ -49,7 +56,7 @@ def score(share: float, size: float) -> Interval:
     return low, high
 
 
-def score_by_task(clusters: Sequence[Cluster]) -> Interval:
+def score_clustered(clusters: Sequence[Cluster]) -> Interval:
     """Return the interval of a share whose outcomes come in clusters: the score interval at their effective size."""
     share = math.fsum(total for total, _ in clusters) / math.fsum(count for _, count in clusters)
     return score(share, effective_size(clusters))
@@ -60,19 +67,39 @@ def effective_size(clusters: Sequence[Cluster]) -> float:
 
     It is share · (1 − share) / SE², SE being the clustered standard error (Miller 2024), never more than there are
     outcomes, and scaled by (z/t)² since few clusters say little about their spread (Franco et al., *Comparative Study
-    of Confidence Intervals for Proportions in Complex Sample Surveys*, JSSAM 2019). If all outcomes are alike, nothing
-    is known of the spread and each cluster counts as one.
+    of Confidence Intervals for Proportions in Complex Sample Surveys*, JSSAM 2019). Where all clusters are alike,
+    nothing is known of the spread and each counts as one.
     """
     count = math.fsum(samples for _, samples in clusters)
     share = math.fsum(total for total, _ in clusters) / count
-    if share <= 0 or share >= 1 or len(clusters) == 1:
-        return len(clusters)
     variance = math.fsum((total - share * samples) ** 2 for total, samples in clusters) / count**2
-    size = min(count, share * (1 - share) / variance) if variance > 0 else count
-    return size * (_Z / _t(len(clusters) - 1)) ** 2
+    if share <= 0 or share >= 1 or variance <= _ROUNDING**2:
+        return len(clusters)
+    return min(count, share * (1 - share) / variance) * (_Z / _t(len(clusters) - 1)) ** 2
 
 
-def t_by_task(clusters: Sequence[Cluster]) -> Interval | None:
+def score_of_mean(clusters: Sequence[Cluster], bounds: Interval) -> Interval | None:
+    """Return the interval of a mean of values between two bounds, clustered; None if a value lies beyond them.
+
+    The values are brought to [0, 1]. There a variance is at most that of outcomes with the same mean, so the score
+    interval of a share is conservative; it never leaves the bounds, and values that are all alike have one too. In
+    simulation (returns of 6 to 142 episodes, single and in twins, from none right to nearly all; 1,500 runs each) it
+    held the mean in 94.7 to 100 % of runs, where Student's t did in 58 to 97 %. The price: where no episode is right, so
+    that returns vary much less than outcomes would, it is two to four times as wide.
+    """
+    low, high = bounds
+    scaled = [((total - low * count) / (high - low), count) for total, count in clusters]
+    if any(not -_ROUNDING <= total / count <= 1 + _ROUNDING for total, count in scaled):
+        return None
+    inside = [(min(max(total, 0.0), count), count) for total, count in scaled]
+    count = math.fsum(samples for _, samples in inside)
+    single = count == len(inside)
+    share = math.fsum(total for total, _ in inside) / count
+    least, most = score(share, count if single else effective_size(inside))
+    return low + (high - low) * least, low + (high - low) * most
+
+
+def t_clustered(clusters: Sequence[Cluster]) -> Interval | None:
     """Return Student's t interval of a mean, clustered; with one sample a cluster it is the usual one.
 
     None for a single cluster, or where all have one mean: that says nothing about the spread.
@@ -91,9 +118,12 @@ def _t(degrees: int) -> float:
     return float(stats.t.ppf(_LEVEL, degrees))
 
 
-def median_by_task(clusters: Sequence[Sequence[float]]) -> Interval | None:
-    """Return a bootstrap interval of the median of all samples, whole clusters resampled; None for a single cluster."""
-    if len(clusters) < 2:
+def median_clustered(clusters: Sequence[Sequence[float]]) -> Interval | None:
+    """Return a bootstrap interval of the median of all samples, whole clusters resampled.
+
+    None for fewer than six clusters, or where all samples are alike.
+    """
+    if len(clusters) < _FEWEST or len({value for values in clusters for value in values}) == 1:
         return None
     pairs = sorted((value, owner) for owner, values in enumerate(clusters) for value in values)
     values = np.array([value for value, _ in pairs])

@@ -1,7 +1,8 @@
 """What episodes add up to: numbers with how many they come from and an interval at 95 %.
 
-Pure functions of trajectories. Their order never matters. Where a task was tried more than once, every interval is
-clustered by task; a task is one question of one data set.
+Pure functions of trajectories. Their order never matters. A task is one question of one data set. Tasks of a data set
+that have the same gold are twins: one question in other words, on which a policy tends to be right or wrong together.
+Every interval is clustered by question, twins being one; numbers beside it count tasks or episodes.
 """
 
 import math
@@ -13,17 +14,21 @@ from functools import partial
 
 from sql_env.agent.intervals import (
     BOOTSTRAP,
+    NO_MEDIAN,
     NO_SPREAD,
-    SCORE_BY_TASK,
-    T_BY_TASK,
+    SCORE_CLUSTERED,
+    SCORE_OF_MEAN,
+    SCORE_OF_MEAN_CLUSTERED,
+    T_CLUSTERED,
     WILSON,
     Cluster,
     Interval,
     T,
-    median_by_task,
+    median_clustered,
     score,
-    score_by_task,
-    t_by_task,
+    score_clustered,
+    score_of_mean,
+    t_clustered,
 )
 from sql_env.agent.rollout import Trajectory
 
@@ -31,6 +36,14 @@ Task = tuple[str, str]
 """Data set and task id."""
 
 COMPONENTS = ("execution", "correctness", "efficiency")
+
+BOUNDS: dict[str, Interval] = {
+    "return": (-0.1, 1.0),
+    "execution": (0.0, 0.3),
+    "correctness": (-0.1, 1.0),
+    "efficiency": (-0.2, 0.0),
+}
+"""The least and the most of a return and of its components (docs/rewards.md)."""
 
 BREAKDOWNS: dict[str, tuple[Callable[[Trajectory], str], tuple[str, ...]]] = {
     "split": (lambda episode: episode.split, ("train", "eval", "test")),
@@ -50,7 +63,7 @@ class Rate:
         n: of how many.
         low: lower end of the 95 % interval, from 0 to 1.
         high: its upper end.
-        method: what interval it is: Wilson's, or one clustered by task.
+        method: what interval it is: Wilson's, or one clustered by question.
     """
 
     right: int
@@ -87,8 +100,8 @@ class Mean:
     Attributes:
         value: the mean, in the unit of what was averaged.
         n: of how many.
-        low: lower end of the 95 % interval; None where one task, or values that are all alike, say nothing
-            about the spread.
+        low: lower end of the 95 % interval; None where one question, or values that are all alike, say
+            nothing about the spread.
         high: its upper end.
         method: what interval it is.
     """
@@ -103,6 +116,19 @@ class Mean:
 def task_of(episode: Trajectory) -> Task:
     """Return the task that was played."""
     return episode.dataset, episode.task_id
+
+
+def question_of(episode: Trajectory) -> Task:
+    """Return the question that was asked: the first task with the same gold; the task itself where none is told."""
+    return episode.dataset, episode.twin_of or episode.task_id
+
+
+def by_question(episodes: Iterable[Trajectory]) -> list[list[Trajectory]]:
+    """Return each question's episodes, of all its twins and their tries, the questions in order of their names."""
+    found: dict[Task, list[Trajectory]] = {}
+    for episode in episodes:
+        found.setdefault(question_of(episode), []).append(episode)
+    return [found[question] for question in sorted(found)]
 
 
 def by_task(episodes: Iterable[Trajectory]) -> dict[Task, list[Trajectory]]:
@@ -121,23 +147,33 @@ def accuracy(episodes: Sequence[Trajectory]) -> Rate:
 def rate_of(episodes: Sequence[Trajectory], right: Callable[[Trajectory], bool]) -> Rate:
     """Return the share of episodes for which something holds.
 
-    The interval is Wilson's if each task was tried once, else one clustered by task. Each episode counts the same, so
-    a task that lost tries counts less.
+    The interval is Wilson's if no two episodes ask the same question, else one clustered by question. Each episode
+    counts the same, so a task that lost tries counts less.
 
     Raises:
         ValueError: there are no episodes.
     """
-    tasks = by_task(episodes)
-    if len(tasks) == len(episodes):
+    questions = by_question(episodes)
+    if len(questions) == len(episodes):
         return Rate.of(right(episode) for episode in episodes)
-    clusters = [(sum(map(right, tries)), len(tries)) for tries in tasks.values()]
-    return Rate(sum(map(right, episodes)), len(episodes), *score_by_task(clusters), SCORE_BY_TASK)
+    clusters = [(sum(map(right, asked)), len(asked)) for asked in questions]
+    return Rate(sum(map(right, episodes)), len(episodes), *score_clustered(clusters), SCORE_CLUSTERED)
 
 
 def official_accuracy(episodes: Sequence[Trajectory]) -> Rate | None:
     """Return Spider's official execution accuracy over the episodes that have one; None if none has."""
-    graded = [episode for episode in episodes if episode.official is not None]
-    return rate_of(graded, lambda episode: bool(episode.official)) if graded else None
+    graded = [episode for episode in episodes if official(episode) is not None]
+    return rate_of(graded, lambda episode: bool(official(episode))) if graded else None
+
+
+def official(episode: Trajectory) -> bool | None:
+    """Return whether an episode is right by Spider's measure; None if that is unknown.
+
+    No answer, or a blank one, in place of SQL is wrong; a server of an older version told nothing of it.
+    """
+    if episode.official is None and episode.answer_form == "sql" and episode.verdict in (None, "empty"):
+        return False
+    return episode.official
 
 
 def pass_at_k(episodes: Sequence[Trajectory]) -> dict[int, Mean]:
@@ -146,52 +182,67 @@ def pass_at_k(episodes: Sequence[Trajectory]) -> dict[int, Mean]:
     The unbiased estimator 1 − C(n − c, k) / C(n, k) of Chen et al., *Evaluating Large Language Models Trained on Code*,
     2021 (arXiv 2107.03374), where a task had n tries, c of them right. k goes up to the smallest number of tries at any
     task, so that each k is about all tasks; what more some had is not wasted, it sharpens their estimate. n of the
-    result counts tasks. The interval treats tasks as independent. Where all tasks had as many tries, pass@1 is the
-    accuracy.
+    result counts tasks. Where all tasks had as many tries, pass@1 is the accuracy.
 
     Raises:
         ValueError: there are no episodes.
     """
     if not episodes:
         raise ValueError("pass@k needs at least one episode")
-    counts = [(len(tries), sum(episode.correct for episode in tries)) for tries in by_task(episodes).values()]
-    return {k: _pass(counts, k) for k in range(1, min(tries for tries, _ in counts) + 1)}
+    questions = [
+        [(len(tries), sum(episode.correct for episode in tries)) for tries in by_task(asked).values()]
+        for asked in by_question(episodes)
+    ]
+    return {k: _pass(questions, k) for k in range(1, min(tries for tasks in questions for tries, _ in tasks) + 1)}
 
 
-def _pass(counts: Sequence[tuple[int, int]], k: int) -> Mean:
-    chances = [1 - math.comb(tries - right, k) / math.comb(tries, k) for tries, right in counts]
-    value, n = statistics.fmean(chances), len(chances)
-    lengths = {tries for tries, _ in counts}
-    if lengths == {1}:
+def _pass(questions: Sequence[Sequence[tuple[int, int]]], k: int) -> Mean:
+    chances = [
+        [1 - math.comb(tries - right, k) / math.comb(tries, k) for tries, right in tasks] for tasks in questions
+    ]
+    n = sum(map(len, chances))
+    value = math.fsum(chance for tasks in chances for chance in tasks) / n
+    lengths = {tries for tasks in questions for tries, _ in tasks}
+    if lengths == {1} and len(questions) == n:
         return Mean(value, n, *score(value, n), WILSON)
     worth = lengths.pop() if len(lengths) == 1 else 1
-    return Mean(value, n, *score_by_task([(chance * worth, worth) for chance in chances]), SCORE_BY_TASK)
+    clusters = [(math.fsum(tasks) * worth, len(tasks) * worth) for tasks in chances]
+    return Mean(value, n, *score_clustered(clusters), SCORE_CLUSTERED)
 
 
-def mean(episodes: Sequence[Trajectory], value: Callable[[Trajectory], float | None]) -> Mean | None:
-    """Return the mean of a value over the episodes that have one; None if none has."""
-    kept = {task: _values(tries, value) for task, tries in by_task(episodes).items()}
-    clusters = [(math.fsum(values), len(values)) for values in kept.values() if values]
+def mean(
+    episodes: Sequence[Trajectory], value: Callable[[Trajectory], float | None], bounds: Interval | None = None
+) -> Mean | None:
+    """Return the mean of a value over the episodes that have one; None if none has.
+
+    Args:
+        episodes: any.
+        value: what to average.
+        bounds: the least and the most that it can be: its interval is then within them. Without them, or where a value
+            lies beyond, it is Student's t.
+    """
+    kept = [_values(asked, value) for asked in by_question(episodes)]
+    clusters: list[Cluster] = [(math.fsum(values), len(values)) for values in kept if values]
     if not clusters:
         return None
-    n = sum(count for _, count in clusters)
-    return _mean(
-        math.fsum(total for total, _ in clusters) / n, n, t_by_task(clusters), T if n == len(clusters) else T_BY_TASK
-    )
+    n = sum(map(len, kept))
+    average, single = math.fsum(total for total, _ in clusters) / n, n == len(clusters)
+    if bounds and (within := score_of_mean(clusters, bounds)):
+        return Mean(average, n, *within, SCORE_OF_MEAN if single else SCORE_OF_MEAN_CLUSTERED)
+    around = t_clustered(clusters)
+    return Mean(average, n, *(around or (None, None)), (T if single else T_CLUSTERED) if around else NO_SPREAD)
 
 
 def median(episodes: Sequence[Trajectory], value: Callable[[Trajectory], float | None]) -> Mean | None:
     """Return the median of a value over the episodes that have one; None if none has."""
-    kept = [_values(tries, value) for tries in by_task(episodes).values()]
+    kept = [_values(asked, value) for asked in by_question(episodes)]
     clusters = [sorted(values) for values in kept if values]
     if not clusters:
         return None
     everything = [value for values in clusters for value in values]
-    return _mean(float(statistics.median(everything)), len(everything), median_by_task(clusters), BOOTSTRAP)
-
-
-def _mean(value: float, n: int, interval: Interval | None, method: str) -> Mean:
-    return Mean(value, n, *interval, method) if interval else Mean(value, n, None, None, NO_SPREAD)
+    around = median_clustered(clusters)
+    middle = float(statistics.median(everything))
+    return Mean(middle, len(everything), *(around or (None, None)), BOOTSTRAP if around else NO_MEDIAN)
 
 
 def _values(episodes: Iterable[Trajectory], value: Callable[[Trajectory], float | None]) -> list[float]:
@@ -202,8 +253,8 @@ def returns(episodes: Sequence[Trajectory]) -> dict[str, Mean]:
     """Return the mean return, as ``return``, and the mean of each component, in points of reward."""
     played = {name for episode in episodes for name in episode.components}
     names = [*(name for name in COMPONENTS if name in played), *sorted(played - set(COMPONENTS))]
-    means = {"return": mean(episodes, lambda episode: episode.episode_return)}
-    means |= {name: mean(episodes, partial(_component, name)) for name in names}
+    means = {"return": mean(episodes, lambda episode: episode.episode_return, BOUNDS["return"])}
+    means |= {name: mean(episodes, partial(_component, name), BOUNDS.get(name)) for name in names}
     return {name: found for name, found in means.items() if found is not None}
 
 
@@ -239,10 +290,10 @@ class Invalid:
 
 
 def invalid_actions(episodes: Sequence[Trajectory]) -> Invalid | None:
-    """Return the share of invalid actions, its interval clustered by task; None if no action was taken."""
+    """Return the share of invalid actions, its interval clustered by question; None if no action was taken."""
     clusters: list[Cluster] = [
-        (sum(_errors(episode) for episode in tries), sum(steps(episode) for episode in tries))
-        for tries in by_task(episodes).values()
+        (sum(_errors(episode) for episode in asked), sum(steps(episode) for episode in asked))
+        for asked in by_question(episodes)
     ]
     clusters = [(errors, taken) for errors, taken in clusters if taken]
     if not clusters:
@@ -252,7 +303,7 @@ def invalid_actions(episodes: Sequence[Trajectory]) -> Invalid | None:
         step.error_kind or "unknown" for episode in episodes for step in episode.trajectory if step.error is not None
     )
     by_kind = dict(sorted(kinds.items(), key=lambda kind: (-kind[1], kind[0])))
-    return Invalid(Mean(count / taken, taken, *score_by_task(clusters), SCORE_BY_TASK), count, by_kind)
+    return Invalid(Mean(count / taken, taken, *score_clustered(clusters), SCORE_CLUSTERED), count, by_kind)
 
 
 def _errors(episode: Trajectory) -> int:

@@ -118,18 +118,22 @@ class HumanPolicy:
 
     Args:
         ask: prints a prompt and returns a line; raises EOFError at the end of input.
+        tell: prints what the person needs to see; None where somebody else does (agent/transcript.py).
     """
 
     name = "human"
 
-    def __init__(self, ask: Callable[[str], str] = input) -> None:
-        self._ask = ask
+    def __init__(self, ask: Callable[[str], str] = input, tell: Callable[[str], None] | None = None) -> None:
+        self._ask, self._tell = ask, tell
 
     def reset(self, observation: SQLObservation, seed: int) -> None:
         """Begin an episode."""
 
     def act(self, observation: SQLObservation) -> SQLAction:
         """Read one line such as ``describe singer``; anything that is no action is asked again."""
+        if self._tell is not None:
+            opening = f"\n{observation.question}\n{observation.schema_info}" if observation.step_count == 0 else ""
+            self._tell(opening or observation.error or observation.result)
         while True:
             line = self._ask(f"[{observation.budget_remaining} steps left] action> ").strip()
             kind, _, argument = line.partition(" ")

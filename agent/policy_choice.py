@@ -43,7 +43,7 @@ def maker(name: str, *, dataset: str | None = None, answer: str | None = None) -
         return ScriptedPolicy
     simple: dict[str, Maker] = {"null": lambda: ConstantPolicy(""), "random": RandomPolicy, "human": HumanPolicy}
     if name not in simple:
-        raise RuntimeError(f"unknown policy {name!r}; there are {', '.join(NAMES)}, or module:Class")
+        raise RuntimeError(f"unknown policy {name!r}; there are {', '.join(NAMES)}, llm, or module:Class")
     return simple[name]
 
 

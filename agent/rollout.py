@@ -5,10 +5,12 @@ not repeat: no time, address or episode id.
 """
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
+from numbers import Integral
 from typing import Any, Protocol
 
 from openenv.core.client_types import StepResult
@@ -203,7 +205,8 @@ def _text(told: Any) -> str | None:
 
 
 def _count(told: Any) -> int | None:
-    return told if type(told) is int and 0 <= told < 2**53 else None
+    whole = isinstance(told, Integral) and not isinstance(told, bool)
+    return int(told) if whole and 0 <= told < 2**53 else None
 
 
 def _notes(told: Any) -> list[str]:
@@ -275,22 +278,31 @@ async def _step(session: Session, action: SQLAction, recording: Recording, watch
 
 
 @contextmanager
-def attributed() -> Iterator[None]:
-    """Turn what the client raises into a RolloutError of the environment or of the connection."""
+def attributed(doing: str = "the server went away") -> Iterator[None]:
+    """Turn what the client raises into a RolloutError of the environment or of the connection.
+
+    Args:
+        doing: what to say of a connection that fails.
+    """
     try:
         yield
     except RolloutError:
         raise
     except (OSError, EOFError, WebSocketException) as error:
         said = str(error) or type(error).__name__
-        raise RolloutError("connection", "server", f"the server went away: {said}") from error
+        raise RolloutError("connection", "server", f"{doing}: {said}") from error
     except RuntimeError as error:
-        raise RolloutError("environment", _kind(str(error)), str(error)) from error
+        kind, said = _kind(str(error)), _SERVER_ERROR.sub(r"\1", str(error))
+        raise RolloutError("environment", kind, said) from error
+
+
+_SERVER_ERROR = re.compile(r"^Server error: (.*) \(code: \w+\)$", re.DOTALL)
+"""How OpenEnv's client words what the server said."""
 
 
 def _kind(said: str) -> str:
     """Return ``full`` (no place for a session), ``refused`` (a selector names nothing) or ``failed``."""
-    if "CAPACITY_REACHED" in said:
+    if "CAPACITY_REACHED" in said or "the server is full" in said:
         return "full"
     return "failed" if "the server failed" in said else "refused"
 

@@ -145,8 +145,9 @@ async def first_of(base_url: str, selectors: dict[str, Any]) -> dict[str, Any]:
     """
     client = SQLEnvClient(base_url=base_url)
     try:
-        with attributed():
+        with attributed(f"no server answers at {base_url} (make serve starts one)"):
             await client.connect()
+        with attributed():
             observation = (await client.reset(**selectors, index=0)).observation
     finally:
         await client.close()
@@ -247,7 +248,7 @@ class _Session:
         for wait in (*WAITS, None):
             client = SQLEnvClient(base_url=self._setup.base_url, message_timeout_s=self._setup.message_seconds)
             try:
-                with attributed():
+                with attributed("the server went away"):
                     await client.connect()
             except RolloutError as error:
                 said = str(error)

@@ -8,12 +8,14 @@ Starts a server of its own unless --base-url names one. A run that was cut off g
     python scripts/evaluate.py --policy llm --model qwen3:4b --model-url http://localhost:11434/v1 --shots 1
 """
 
+import _thread
 import argparse
 import asyncio
 import contextlib
 import re
 import shlex
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,7 @@ from rich.console import Console
 
 from sql_env.agent.faults import RolloutError
 from sql_env.agent.local_server import local_server
+from sql_env.agent.policies import HumanPolicy
 from sql_env.agent.policy_choice import NAMES, Maker, maker
 from sql_env.agent.results import write_results
 from sql_env.agent.rollouts import Setup, first_of, jobs, play_all
@@ -59,7 +62,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--repeats", type=_positive, default=1, help="tries at each task, for pass@k (default: 1)")
     parser.add_argument("--concurrency", type=_positive, default=16, help="episodes at once (default: 16)")
     parser.add_argument("--seed", type=int, default=0, help="of the policy, and of the draw of tasks (default: 0)")
-    parser.add_argument("--policy-seconds", type=float, help="longest wait for an action (default: 600; llm: none)")
+    parser.add_argument("--policy-seconds", type=_seconds, help="longest wait for an action (default: 600; llm: none)")
     parser.add_argument("--out", type=Path, help="the run's folder (default: runs/POLICY-DATASET-SPLIT-SEED)")
     parser.add_argument("--overwrite", action="store_true", help="begin anew, whatever the folder holds")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
@@ -72,7 +75,12 @@ def parse() -> argparse.Namespace:
     model.add_argument("--max-tokens", type=_positive, default=1024, help="tokens of one reply (default: 1024)")
     model.add_argument("--context", type=_positive, help="tokens of the model's context (default: what it tells)")
     model.add_argument("--prices", type=float, nargs=2, metavar=("IN", "OUT"), help="US dollars for a million tokens")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.answer is not None and options.policy != "constant":
+        parser.error("--answer is what the constant policy says: it needs --policy constant")
+    if options.policy == "human":
+        options.concurrency, options.quiet = 1, True
+    return options
 
 
 def _positive(text: str) -> int:
@@ -83,7 +91,16 @@ def _positive(text: str) -> int:
 
 
 def _episodes(text: str) -> int | None:
+    if text != "all" and not text.isdigit():
+        raise argparse.ArgumentTypeError("a number, or all")
     return None if text == "all" else _positive(text)
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 < seconds < float("inf"):
+        raise argparse.ArgumentTypeError("more than 0 seconds")
+    return seconds
 
 
 def evaluate(options: argparse.Namespace, base_url: str) -> int:
@@ -135,6 +152,8 @@ def default_name(options: argparse.Namespace, dataset: str) -> str:
 def choose(options: argparse.Namespace, base_url: str, first: dict[str, Any]) -> tuple[Maker, dict[str, Any]]:
     """Return what makes the policy, and what else decides its results."""
     dataset = options.dataset or first["dataset"]
+    if options.policy == "human":
+        return lambda: HumanPolicy(_asked, print), {}
     if options.policy != "llm":
         return maker(options.policy, dataset=dataset, answer=options.answer), {}
     if not options.model:
@@ -154,6 +173,16 @@ def choose(options: argparse.Namespace, base_url: str, first: dict[str, Any]) ->
     model = asyncio.run(ready(endpoint, base_url, dataset, options.split, options.answer_form, options.shots))
     Console(stderr=True, highlight=False).print(model.found, soft_wrap=True)
     return model.make, model.about
+
+
+def _asked(prompt: str) -> str:
+    """Ask a person; at the end of input the run stops, as at Ctrl-C, and the episode is not counted."""
+    try:
+        return input(prompt)
+    except EOFError:
+        _thread.interrupt_main()
+        threading.Event().wait()
+        raise
 
 
 if __name__ == "__main__":
