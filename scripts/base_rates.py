@@ -11,15 +11,13 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from rich.console import Console
-
 from sql_env.agent.base_rates import section
 from sql_env.agent.local_server import local_server
 from sql_env.agent.oracle import OraclePolicy
-from sql_env.agent.play import Plan, play
 from sql_env.agent.policies import ConstantPolicy, LookupPolicy, RandomPolicy
+from sql_env.agent.policy_choice import Maker
 from sql_env.agent.rollout import Trajectory
-from sql_env.agent.transcript import Transcript
+from sql_env.agent.rollouts import Setup, collect, jobs
 from sql_env.server.errors import DataError
 from sql_env.server.guesses import best_constant, most_frequent_answer
 from sql_env.server.questions import QuestionSet, load_all
@@ -31,8 +29,7 @@ Right answers of policies that know nothing, and of the oracle, over every quest
 result on SQLEnv means what it means beside these. Written by `python scripts/base_rates.py --out docs/base_rates.md`.
 
 - **null** gives a blank answer at once.
-- **random** explores sensibly for a few steps and guesses a value that it saw (`RandomPolicy`; seed: the question's
-  place in the file).
+- **random** explores sensibly for a few steps and guesses a value that it saw (`RandomPolicy`, seed 0).
 - **most frequent** gives the gold that most training questions share, to every question.
 - **best constant** gives the one answer that is right most often on these very questions: a bound for constants.
 - **constant per database** gives, for each database, the answer that is right most often on its questions here: a bound
@@ -65,24 +62,30 @@ def main() -> None:
 def section_of(base_url: str, dataset: QuestionSet) -> list[str]:
     """Play every policy on one data set; return its section."""
     frequent, constant = most_frequent_answer(dataset.questions), best_constant(dataset.questions)
-    policies = {
-        "null": ConstantPolicy(""),
-        "random": RandomPolicy(),
-        "most frequent": ConstantPolicy(frequent),
-        "best constant": ConstantPolicy(constant),
-        "constant per database": LookupPolicy(constants_by_database(dataset)),
-        "oracle": OraclePolicy({dataset.name: dataset}),
+    by_database = constants_by_database(dataset)
+    policies: dict[str, Maker] = {
+        "null": lambda: ConstantPolicy(""),
+        "random": RandomPolicy,
+        "most frequent": lambda: ConstantPolicy(frequent),
+        "best constant": lambda: ConstantPolicy(constant),
+        "constant per database": lambda: LookupPolicy(by_database),
+        "oracle": lambda: OraclePolicy({dataset.name: dataset}),
     }
-    plan = Plan(dataset=dataset.name, episodes=len(dataset.questions))
-    quiet = Transcript(Console(quiet=True))
-    played: dict[str, list[Trajectory]] = {
-        name: asyncio.run(play(base_url, plan, [policy], quiet, None)) for name, policy in policies.items()
-    }
+    played = {name: asyncio.run(episodes(base_url, dataset, make)) for name, make in policies.items()}
     databases = len({question.db_id for question in dataset.questions})
     title = f"{dataset.name}: {len(dataset.questions)} questions about {databases} databases"
     answers = f"Most frequent answer: `{frequent}`; best constant: `{constant}`."
     heading, *tables = section(title, played)
     return [heading, "", answers, *tables]
+
+
+async def episodes(base_url: str, dataset: QuestionSet, make_policy: Maker) -> list[Trajectory]:
+    """Play every question once, as scripts/evaluate.py does with seed 0."""
+    setup = Setup(base_url=base_url, selectors={"dataset": dataset.name, "split": "all"}, make_policy=make_policy)
+    played, lost = await collect(setup, jobs(len(dataset.questions), None, 1, setup.seed))
+    if lost:
+        raise RuntimeError(f"{len(lost)} episodes were lost: {lost[0].faults[-1].message}")
+    return played
 
 
 def constants_by_database(dataset: QuestionSet) -> dict[str, str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 from hostile_sql import ROOT
-from running import SCRIPTS, run
+from running import SCRIPTS, run, run_here
 
 from sql_env.agent.play import Plan, summary
 from sql_env.agent.rollout import Trajectory
@@ -82,7 +82,7 @@ def test_errors_are_one_line_that_says_what_to_do(tmp_path: Path) -> None:
         (("--split", "nosuch", "--dataset", "starter"), "unknown split 'nosuch'"),
         (("--episodes", "0"), "--episodes"),
     ):
-        played = run("play.py", *arguments)
+        played = run_here("play.py", *arguments)
         assert played.returncode != 0
         assert said in played.stderr, played.stderr
         assert "Traceback" not in played.stderr

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 from hostile_sql import ROOT
-from running import run, run_here
+from running import run_here
 
 from sql_env.agent.local_server import local_server
 from sql_env.agent.report import row as row_of_summary
@@ -129,14 +129,15 @@ def section(text: str, name: str) -> str:
 
 
 def test_the_base_rates_are_what_is_measured() -> None:
-    played = run("base_rates.py", "--dataset", "starter")
+    played = run_here("base_rates.py", "--dataset", "starter")
     assert played.returncode == 0, played.stderr
     assert section(played.stdout, "starter") == section(document("base_rates.md"), "starter")
     assert played.stdout.partition("## ")[0] == document("base_rates.md").partition("## ")[0]
 
 
-def test_the_base_rates_on_spider_are_what_is_measured(spider_data: Path) -> None:
-    played = run("base_rates.py", "--dataset", "spider", SQL_ENV_DATA=str(spider_data))
+def test_the_base_rates_on_spider_are_what_is_measured(spider_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SQL_ENV_DATA", str(spider_data))
+    played = run_here("base_rates.py", "--dataset", "spider")
     assert played.returncode == 0, played.stderr
     assert section(played.stdout, "spider") == section(document("base_rates.md"), "spider")
 
