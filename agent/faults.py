@@ -37,16 +37,25 @@ class RolloutError(RuntimeError):
         source: whose it is.
         kind: see ``Fault``.
         message: what was said.
+
+    Attributes:
+        forfeited: the policy's own fault that came before, where the server failed while the episode was given up.
     """
 
     def __init__(self, source: Source, kind: str, message: str) -> None:
         super().__init__(message)
         self.source: Source = source
         self.kind = kind
+        self.forfeited: Fault | None = None
 
     def fault(self, step: int) -> Fault:
         """Return it as data."""
-        return Fault(self.source, self.kind, str(self)[:500], step)
+        return Fault(self.source, self.kind, clean(str(self))[:500], step)
+
+
+def clean(text: str) -> str:
+    """Return a text that UTF-8 can hold: half a surrogate pair becomes ``?``, as on the server."""
+    return text.encode("utf-8", "replace").decode()
 
 
 class EndpointError(ConnectionError):

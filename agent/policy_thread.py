@@ -6,18 +6,21 @@ another one takes its place.
 """
 
 import asyncio
+import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from queue import SimpleQueue
 from typing import Protocol, TypeVar
 
-from sql_env.agent.faults import RolloutError
+from sql_env.agent.faults import RolloutError, clean
 from sql_env.agent.policies import Policy
 from sql_env.models import SQLAction, SQLObservation
 
-LONGEST_ARGUMENT = 1_000_000
-"""Characters of an argument that are sent; what a server refuses is shorter, and what cannot be sent is longer."""
+LONGEST_MESSAGE = 4_000_000
+"""Bytes of an action, as JSON, that are sent. A server answers a message that is too long for it with an error, and
+cuts the connection only beyond some 8 MB; that must not pass for its fault."""
+NAME_CHARS = 200
 
 Result = TypeVar("Result")
 
@@ -76,13 +79,21 @@ class PolicyThread:
     def __init__(self, make: Callable[[], Policy], seconds: float | None = None) -> None:
         self._make = make
         self._seconds = seconds
-        self._begin()
+        self._policy: Policy | None = None
+        policy = self._begin()
+        self.name = clean(str(policy.name))[:NAME_CHARS]
 
-    def _begin(self) -> None:
-        self._policy = self._make()
-        self.name = self._policy.name
+    def _begin(self) -> Policy:
+        """Make a policy and its thread.
+
+        Raises:
+            RolloutError: it cannot be made.
+        """
+        with blamed():
+            self._policy = self._make()
         self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
-        threading.Thread(target=_work, args=(self._jobs,), name=f"policy {self.name}", daemon=True).start()
+        threading.Thread(target=_work, args=(self._jobs,), name="policy", daemon=True).start()
+        return self._policy
 
     async def reset(self, observation: SQLObservation, seed: int) -> None:
         """Begin an episode.
@@ -90,7 +101,7 @@ class PolicyThread:
         Raises:
             RolloutError: the policy failed.
         """
-        policy = self._policy
+        policy = self._begin() if self._policy is None else self._policy
         await self._call(lambda: policy.reset(observation, seed))
 
     async def act(self, observation: SQLObservation) -> SQLAction:
@@ -100,6 +111,7 @@ class PolicyThread:
             RolloutError: the policy failed.
         """
         policy = self._policy
+        assert policy is not None, "reset comes first"
         return checked(await self._call(lambda: policy.act(observation)))
 
     def close(self) -> None:
@@ -110,16 +122,16 @@ class PolicyThread:
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Result] = loop.create_future()
 
-        def tell(result: Result | None, error: BaseException | None) -> None:
+        def tell(result: Result | None, error: RolloutError | None) -> None:
             if not answer.done():
-                answer.set_exception(failure(error)) if error else answer.set_result(result)  # type: ignore[arg-type]
+                answer.set_exception(error) if error is not None else answer.set_result(result)  # type: ignore[arg-type]
 
         def job() -> None:
             result, error = None, None
             try:
                 result = function()
             except BaseException as raised:  # noqa: BLE001 — whatever a policy raises is recorded as its own fault
-                error = raised
+                error = failure(raised)
             with suppress(RuntimeError):  # nobody waits any more, the loop is closed
                 loop.call_soon_threadsafe(tell, result, error)
 
@@ -128,7 +140,7 @@ class PolicyThread:
         if not answer.done():
             answer.cancel()
             self.close()
-            self._begin()
+            self._policy = None
             raise RolloutError("policy", "stalled", f"no action within {self._seconds:g} s")
         return answer.result()
 
@@ -149,7 +161,9 @@ def blamed() -> Iterator[None]:
 
 def failure(raised: BaseException) -> RolloutError:
     """Attribute what a policy raised: to a connection of its, or to itself."""
-    said = f"{type(raised).__name__}: {raised}"
+    said = type(raised).__name__
+    with suppress(BaseException):  # a policy's own exception may fail to say what it is
+        said = f"{said}: {raised}"
     if isinstance(raised, ConnectionError):
         return RolloutError("connection", "endpoint", said)
     return RolloutError("policy", "raised", said)
@@ -167,6 +181,6 @@ def checked(action: object) -> SQLAction:
         kind, argument, metadata = action.action_type, action.argument, action.metadata
     if not (isinstance(kind, str) and isinstance(argument, str) and isinstance(metadata, dict)):
         raise RolloutError("policy", "no_action", "the action's type and argument must be text, its metadata a dict")
-    if len(argument) > LONGEST_ARGUMENT or len(kind) > LONGEST_ARGUMENT:
-        raise RolloutError("policy", "no_action", f"the action is longer than {LONGEST_ARGUMENT:,} characters")
+    if len(json.dumps([kind, argument])) > LONGEST_MESSAGE:
+        raise RolloutError("policy", "no_action", f"the action is longer than {LONGEST_MESSAGE:,} bytes")
     return SQLAction(action_type=kind, argument=argument, metadata=metadata)

@@ -1,7 +1,8 @@
 """Replay: a trajectory's actions taken again, compared with what was recorded.
 
 Everything that an episode gives is compared: text, error, its kind and reward of every step, and the end with verdict,
-components, return, par, hardness and answer type.
+components, return, par, hardness and answer type; and an episode that stands twice is told. What no replay can vouch
+for: who played, what a model wrote, its tokens and notes, seeds and faults.
 """
 
 import asyncio
@@ -9,6 +10,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from sql_env.agent.faults import RolloutError
 from sql_env.agent.rollout import Recording, Trajectory, attributed
 from sql_env.client import SQLEnvClient
 from sql_env.models import SQLAction
@@ -49,20 +51,48 @@ async def replay_all(base_url: str, episodes: Sequence[Trajectory], concurrency:
 
     Raises:
         RolloutError: the server cannot be reached or lacks a data set or a task.
+        ValueError: concurrency is less than 1.
     """
+    if concurrency < 1:
+        raise ValueError(f"concurrency must be at least 1, not {concurrency}")
     waiting = deque(enumerate(episodes))
-    found: list[Difference] = []
+    found = _doubles(episodes)
+    replayed: list[int] = []
 
     async def work() -> None:
         client = SQLEnvClient(base_url=base_url)
         async with client:
             while waiting:
                 number, episode = waiting.popleft()
-                found.extend(await _replay(client, number, episode))
+                try:
+                    found.extend(await _replay(client, number, episode))
+                except RolloutError as error:
+                    waiting.append((number, episode))
+                    if error.kind == "full" and (replayed or len(waiting) < len(episodes)):
+                        return  # those who have a place replay this one, too
+                    raise
+                replayed.append(number)
 
     with attributed():
         await asyncio.gather(*(work() for _ in range(min(concurrency, len(episodes)))))
+        while waiting:
+            await work()
+    assert sorted(replayed) == list(range(len(episodes)))
     return sorted(found, key=lambda difference: difference.episode)
+
+
+def _doubles(episodes: Sequence[Trajectory]) -> list[Difference]:
+    """Return episodes that are another try, or the same, of one that stands before them."""
+    seen: set[tuple[str, str, str, int]] = set()
+    found = []
+    for number, episode in enumerate(episodes):
+        job = (episode.policy, episode.dataset, episode.task_id, episode.repeat)
+        if episode.index is None:  # drawn by a seed, which may draw a task again
+            continue
+        if job in seen:
+            found.append(Difference(number, episode.task_id, "repeat", episode.repeat, "stands twice"))
+        seen.add(job)
+    return found
 
 
 async def _replay(client: SQLEnvClient, number: int, recorded: Trajectory) -> list[Difference]:

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from openenv.core.client_types import StepResult
 from websockets.exceptions import WebSocketException
 
-from sql_env.agent.faults import Fault, RolloutError
+from sql_env.agent.faults import Fault, RolloutError, clean
 from sql_env.agent.policies import Policy
 from sql_env.agent.policy_thread import InPlace, Player
 from sql_env.client import SQLEnvClient
@@ -80,6 +80,7 @@ class Trajectory:
             in other words.
         official: Spider's official execution accuracy of an answer in SQL; None if there is none.
         fault: how the policy failed, if it did; the last step is then a blank answer in its name.
+        failed_tries: what became of earlier tries at this episode, which the server or a connection failed.
     """
 
     policy: str
@@ -107,6 +108,7 @@ class Trajectory:
     policy_seed: int | None = None
     prompt: str | None = None
     fault: Fault | None = None
+    failed_tries: list[Fault] = field(default_factory=list)
 
     def to_json(self) -> str:
         """Return the trajectory as one line of JSON; ``steps`` counts them, ``return`` is the outcome return.
@@ -115,8 +117,7 @@ class Trajectory:
         """
         data = asdict(self)
         data["return"] = data.pop("episode_return")
-        line = json.dumps(data | {"steps": len(self.trajectory)}, ensure_ascii=False)
-        return line.encode("utf-8", "replace").decode()
+        return clean(json.dumps(data | {"steps": len(self.trajectory)}, ensure_ascii=False))
 
     @classmethod
     def from_json(cls, line: str) -> "Trajectory":
@@ -128,10 +129,17 @@ class Trajectory:
         try:
             data = json.loads(line)
             data["episode_return"] = data.pop("return")
-            del data["steps"]
+            steps = data.pop("steps")
             data["trajectory"] = [Step(**step) for step in data["trajectory"]]
             data["fault"] = Fault(**data["fault"]) if data["fault"] else None
-            return cls(**data)
+            data["failed_tries"] = [Fault(**fault) for fault in data["failed_tries"]]
+            read = cls(**data)
+            if steps != len(read.trajectory):
+                raise TypeError(f"steps is {steps}, but {len(read.trajectory)} are recorded")
+            for step in read.trajectory:
+                if not all(isinstance(text, str) for text in (step.action_type, step.argument, step.result)):
+                    raise TypeError("an action and its result are text")
+            return read
         except (TypeError, KeyError, AttributeError) as error:
             raise ValueError(f"this line is no trajectory: {error}") from None
 
@@ -149,11 +157,18 @@ class Recording:
         repeat: which try at the task.
         seed: the policy's seed.
         prompt: version of the prompt texts.
+
+    Raises:
+        RolloutError: the observation lacks what every first one tells.
     """
 
     def __init__(
         self, policy: str, first: SQLObservation, seed: int, repeat: int = 0, prompt: str | None = None
     ) -> None:
+        with attributed():
+            self._begin(policy, first, seed, repeat, prompt)
+
+    def _begin(self, policy: str, first: SQLObservation, seed: int, repeat: int, prompt: str | None) -> None:
         origin = first.metadata
         self.played = Trajectory(
             policy=policy,
@@ -191,13 +206,19 @@ class Recording:
         end, played = last.metadata, self.played
         if "outcome_return" not in end:
             raise RolloutError("connection", "lost", f"the episode was lost: {last.error}")
+        with attributed():
+            self._end(end)
+        return played
+
+    def _end(self, end: dict[str, Any]) -> None:
+        played = self.played
         played.verdict, played.truncated = end["verdict"], end["truncated"]
         played.correct = played.verdict == "correct"
         played.hardness, played.answer_type, played.par = end["hardness"], end["answer_type"], end["par"]
-        played.twin_of = end["twin_of"]
+        played.twin_of = end.get("twin_of", "")
         played.official = end.get("official_execution_accuracy")
-        played.components, played.episode_return = end["components"], end["outcome_return"]
-        return played
+        played.components = {name: float(value) for name, value in end["components"].items()}
+        played.episode_return = float(end["outcome_return"])
 
 
 def _text(told: Any) -> str | None:
@@ -251,22 +272,39 @@ async def play_on(
 ) -> Trajectory:
     """Play an episode from its reset to its end. A policy that fails forfeits it: a blank answer is given in its name.
 
+    The policy gets copies of the observations: nothing that it does to them changes what is recorded.
+
     Raises:
         RolloutError: the server failed or went away, or the policy lacks something that it depends on.
     """
-    played, seen = recording.played, first
+    played, seen, budget = recording.played, first, first.budget_remaining
     _tell(watch, None, first)
     try:
-        await player.reset(first, played.policy_seed or 0)
+        await player.reset(first.model_copy(deep=True), played.policy_seed or 0)
         while not seen.done:
-            action = await player.act(seen)
+            action = await player.act(seen.model_copy(deep=True))
+            if len(played.trajectory) >= budget:
+                raise RolloutError("environment", "failed", f"the episode goes on beyond its budget of {budget} steps")
             seen = await _step(session, action, recording, watch)
     except RolloutError as error:
         if error.source != "policy":
             raise
-        played.fault = error.fault(len(played.trajectory))
-        seen = await _step(session, FORFEIT, recording, watch)
+        return await forfeit(session, recording, error.fault(len(played.trajectory)), watch)
     return recording.finish(seen)
+
+
+async def forfeit(session: Session, recording: Recording, fault: Fault, watch: Watcher | None = None) -> Trajectory:
+    """Give a blank answer in the name of a policy that failed, and record why.
+
+    Raises:
+        RolloutError: the server failed or went away; its ``forfeited`` is the fault.
+    """
+    recording.played.fault = fault
+    try:
+        return recording.finish(await _step(session, FORFEIT, recording, watch))
+    except RolloutError as error:
+        error.forfeited = fault
+        raise
 
 
 async def _step(session: Session, action: SQLAction, recording: Recording, watch: Watcher | None) -> SQLObservation:
@@ -291,6 +329,9 @@ def attributed(doing: str = "the server went away") -> Iterator[None]:
     except (OSError, EOFError, WebSocketException) as error:
         said = str(error) or type(error).__name__
         raise RolloutError("connection", "server", f"{doing}: {said}") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        said = f"the server answered what is no SQLEnv observation ({type(error).__name__}: {str(error)[:200]})"
+        raise RolloutError("environment", "failed", said) from error
     except RuntimeError as error:
         kind, said = _kind(str(error)), _SERVER_ERROR.sub(r"\1", str(error))
         raise RolloutError("environment", kind, said) from error

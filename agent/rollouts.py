@@ -16,7 +16,7 @@ from typing import Any
 from sql_env.agent.faults import Fault, RolloutError
 from sql_env.agent.policies import Policy
 from sql_env.agent.policy_thread import PolicyThread
-from sql_env.agent.rollout import Recording, Trajectory, attributed, play_on, policy_seed
+from sql_env.agent.rollout import Recording, Trajectory, attributed, forfeit, play_on, policy_seed
 from sql_env.client import SQLEnvClient
 
 WAITS = (0.25, 0.5, 1.0, 2.0, 4.0)
@@ -143,15 +143,30 @@ async def first_of(base_url: str, selectors: dict[str, Any]) -> dict[str, Any]:
     Raises:
         RolloutError: the server cannot be reached or refuses the selectors; the message says why.
     """
+    for waited in range(FULL_TRIES + 1):
+        try:
+            return await _ask_first(base_url, selectors)
+        except RolloutError as error:
+            if error.kind != "full" or waited == FULL_TRIES:
+                raise
+            await asyncio.sleep(FULL_SECONDS)
+    raise AssertionError
+
+
+async def _ask_first(base_url: str, selectors: dict[str, Any]) -> dict[str, Any]:
     client = SQLEnvClient(base_url=base_url)
     try:
         with attributed(f"no server answers at {base_url} (make serve starts one)"):
             await client.connect()
         with attributed():
             observation = (await client.reset(**selectors, index=0)).observation
+            told = dict(observation.metadata)
+            Recording("", observation, 0)
+            if type(told["num_tasks"]) is not int or told["num_tasks"] < 1:
+                raise ValueError("num_tasks")
     finally:
         await client.close()
-    return dict(observation.metadata)
+    return told
 
 
 @dataclass
@@ -164,10 +179,12 @@ class _Crew:
     playing: int = 0
     lost_in_a_row: int = 0
     refused: int = 0
+    name: str = ""
 
     async def work(self) -> None:
         player = PolicyThread(self.setup.make_policy, self.setup.policy_seconds)
-        session = _Session(self.setup)
+        self.name = self.name or player.name
+        session = _Session(self.setup, self.name)
         try:
             while self.waiting:
                 job = self.waiting.popleft()
@@ -181,10 +198,13 @@ class _Crew:
     async def _played(self, job: Job, player: PolicyThread, session: "_Session") -> bool:
         """Play a job and tell its outcome; return False if the server has no place for this worker."""
         faults: list[Fault] = []
+        forfeited: Fault | None = None
         while True:
             self.playing += 1
             try:
-                self._tell(await session.play(job, player))
+                episode = await session.play(job, player, forfeited)
+                episode.failed_tries = faults
+                self._tell(episode)
                 return True
             except RolloutError as error:
                 await session.drop()
@@ -195,6 +215,7 @@ class _Crew:
                         return False
                     await self._wait_for_a_place()
                     continue
+                forfeited = error.forfeited
                 faults.append(error.fault(session.steps))
             finally:
                 self.playing -= 1
@@ -226,19 +247,24 @@ class _Crew:
 class _Session:
     """A worker's place on the server, opened when it is needed."""
 
-    def __init__(self, setup: Setup) -> None:
-        self._setup = setup
+    def __init__(self, setup: Setup, policy: str) -> None:
+        self._setup, self._policy = setup, policy
         self._client: SQLEnvClient | None = None
         self.steps = 0
 
-    async def play(self, job: Job, player: PolicyThread) -> Trajectory:
+    async def play(self, job: Job, player: PolicyThread, forfeited: Fault | None = None) -> Trajectory:
+        """Play a job; or only give it up, if the policy has failed and the server failed while it was given up."""
         setup, self.steps = self._setup, 0
         client = self._client or await self._connect()
         with attributed():
             first = (await client.reset(**setup.selectors, index=job.index)).observation
-        seed = policy_seed(setup.seed, first.metadata["task_id"], job.repeat)
-        recording = Recording(player.name, first, seed, job.repeat, setup.prompt)
+            seed = policy_seed(setup.seed, first.metadata["task_id"], job.repeat)
+        recording = Recording(self._policy, first, seed, job.repeat, setup.prompt)
+        if recording.played.index != job.index:
+            raise RolloutError("environment", "failed", f"the server gave another task than number {job.index}")
         try:
+            if forfeited is not None:
+                return await forfeit(client, recording, forfeited)
             return await play_on(client, player, first, recording)
         finally:
             self.steps = len(recording.played.trajectory)

@@ -9,13 +9,18 @@
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TextIO
 
 from sql_env.agent.rollout import Trajectory
 from sql_env.agent.rollouts import Job, Lost, job_of
+
+RESULTS = ("summary.json", "summary.md", "README.md", "accuracy.png", "steps.png", "failures.png")
+"""What is written at the end (agent/results.py)."""
+SAME = ("dataset", "answer_form", "prompt")
+"""What the episodes of a run say as its settings do."""
 
 if sys.platform != "win32":
     import fcntl
@@ -31,13 +36,16 @@ class RunFolder:
     Args:
         path: the folder; made if it is missing.
         settings: what decides the results, as JSON. A folder with other settings is refused.
+        jobs: what the run asks for; None allows anything.
         overwrite: begin anew, whatever the folder holds.
 
     Raises:
         RunFolderError: the folder holds a run with other settings, or files of something else.
     """
 
-    def __init__(self, path: Path, settings: Mapping[str, Any], overwrite: bool = False) -> None:
+    def __init__(
+        self, path: Path, settings: Mapping[str, Any], jobs: Collection[Job] | None = None, overwrite: bool = False
+    ) -> None:
         self.path = path
         self.trajectories = path / "trajectories.jsonl"
         self._lost, self._run = path / "lost.jsonl", path / "run.json"
@@ -47,10 +55,10 @@ class RunFolder:
             _lock(self._file, path)
             if overwrite:
                 self._file.truncate(0)
-                self._run.unlink(missing_ok=True)
-                self._lost.unlink(missing_ok=True)
+                for name in ("run.json", "lost.jsonl", *RESULTS):
+                    (path / name).unlink(missing_ok=True)
             self._claim(json.loads(json.dumps(settings)))
-            self.played = self._read()
+            self.played = self._read(settings, jobs)
         except BaseException:
             self.close()
             raise
@@ -59,7 +67,9 @@ class RunFolder:
         if not self._run.exists():
             if self.trajectories.stat().st_size:
                 raise RunFolderError(f"{self.path} holds trajectories without run.json: choose another folder")
-            self._run.write_text(json.dumps(settings, indent=2, ensure_ascii=False) + "\n", "utf-8")
+            whole = self._run.with_suffix(".new")
+            whole.write_text(json.dumps(settings, indent=2, ensure_ascii=False) + "\n", "utf-8")
+            whole.replace(self._run)
             return
         held = read_settings(self.path)
         other = sorted(key for key in {*held, *settings} if held.get(key) != settings.get(key))
@@ -69,12 +79,22 @@ class RunFolder:
                 f"{self.path} holds another run ({told}): choose another --out, or --overwrite to begin anew"
             )
 
-    def _read(self) -> dict[Job, Trajectory]:
+    def _read(self, settings: Mapping[str, Any], jobs: Collection[Job] | None) -> dict[Job, Trajectory]:
         """Read what was finished; a last line that was cut off is dropped."""
         data = self.trajectories.read_bytes()
         whole = data.rfind(b"\n") + 1
         self._file.truncate(whole)
-        return {job_of(episode): episode for episode in parsed(self.trajectories, data[:whole].decode())}
+        found: dict[Job, Trajectory] = {}
+        asked = None if jobs is None else set(jobs)
+        for number, episode in enumerate(parsed(self.trajectories, data[:whole].decode()), 1):
+            job = job_of(episode)
+            foreign = asked is not None and job not in asked
+            other = {name for name in SAME if name in settings and getattr(episode, name) != settings[name]}
+            if job in found or foreign or other:
+                why = "stands twice" if job in found else "is not of this run"
+                raise RunFolderError(f"{self.trajectories}:{number}: this episode {why}: choose another folder")
+            found[job] = episode
+        return found
 
     def write(self, outcome: Trajectory | Lost) -> None:
         """Keep an outcome."""
@@ -82,6 +102,8 @@ class RunFolder:
             with self._lost.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(asdict(outcome), ensure_ascii=False) + "\n")
             return
+        if self.played:  # a policy that changes its name from run to run is still one
+            outcome.policy = next(iter(self.played.values())).policy
         self.played[job_of(outcome)] = outcome
         self._file.write(outcome.to_json() + "\n")
         self._file.flush()

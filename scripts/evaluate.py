@@ -112,7 +112,7 @@ def evaluate(options: argparse.Namespace, base_url: str) -> int:
     todo = jobs(first["num_tasks"], options.episodes, options.repeats, options.seed)
     settings = run_settings(vars(options), first, about)
     path = options.out or Path("runs") / default_name(options, first["dataset"])
-    folder = RunFolder(path, settings, options.overwrite)
+    folder = RunFolder(path, settings, todo, options.overwrite)
     setup = Setup(
         base_url=base_url,
         selectors=selectors | {"dataset": first["dataset"]},

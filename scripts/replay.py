@@ -31,7 +31,7 @@ def main() -> None:
             environ = {"SQL_ENV_DATASET": options.dataset} if options.dataset else {}
             base_url = options.base_url or stack.enter_context(local_server(environ))
             different = asyncio.run(replay_all(base_url, episodes, options.concurrency))
-    except (RuntimeError, OSError) as error:
+    except (RuntimeError, ValueError, OSError) as error:
         sys.exit(f"replay: {error}")
     for difference in different:
         print(difference)

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from sql_env.agent.local_server import COMMAND, local_server, server_process
 from sql_env.agent.policies import ConstantPolicy, Policy, RandomPolicy
 from sql_env.agent.rollout import Trajectory, policy_seed
 from sql_env.agent.rollouts import Job, Lost, Setup, first_of, jobs, play_all
+from sql_env.agent.run_folder import RunFolder, read_trajectories
 from sql_env.models import SQLAction, SQLObservation
 
 STARTER = {"dataset": "starter", "split": "all"}
@@ -53,6 +55,20 @@ class Failing(RandomPolicy):
         return self._fail(observation)  # type: ignore[no-any-return]
 
 
+class Speechless(Exception):
+    """Fails to say what it is, and whether it is."""
+
+    def __str__(self) -> str:
+        raise ValueError("no text")
+
+    def __bool__(self) -> bool:
+        raise ValueError("no truth")
+
+
+def throw(error: BaseException) -> SQLAction:
+    raise error
+
+
 def raises(_: SQLObservation) -> SQLAction:
     raise ZeroDivisionError("by a policy")
 
@@ -74,7 +90,9 @@ def stalls(_: SQLObservation) -> SQLAction:
         (stalls, "stalled", "no action within 0.5 s"),
         (lambda _: "ANSWER 3", "no_action", "act returned str, not an SQLAction"),
         (lambda _: None, "no_action", "act returned NoneType"),
-        (lambda _: SQLAction(action_type="QUERY", argument="x" * 1_000_001), "no_action", "longer than 1,000,000"),
+        (lambda _: SQLAction(action_type="QUERY", argument="x" * 4_000_001), "no_action", "longer than 4,000,000"),
+        (lambda _: SQLAction(action_type="😀" * 1_000_000), "no_action", "longer than 4,000,000"),
+        (lambda _: throw(Speechless()), "raised", "Speechless"),
     ],
 )
 def test_a_policy_that_fails_loses_its_episodes_and_no_other(
@@ -93,6 +111,85 @@ def test_a_policy_that_fails_loses_its_episodes_and_no_other(
         assert (episode.correct, episode.verdict) == (False, "empty")
         assert [step.action_type for step in episode.trajectory] == ["QUERY", "ANSWER"]
         assert episode.episode_return == sum(episode.components.values()) == -0.1
+
+
+class Forges(ConstantPolicy):
+    """Writes into what it is given, in the hope that somebody reads it back."""
+
+    def reset(self, observation: SQLObservation, seed: int) -> None:
+        self._forge(observation)
+
+    def act(self, observation: SQLObservation) -> SQLAction:
+        self._forge(observation)
+        return SQLAction(action_type="SAMPLE", argument="nosuch")
+
+    def _forge(self, observation: SQLObservation) -> None:
+        observation.done, observation.reward, observation.error, observation.step_count = True, 1.0, None, 0
+        end = {"outcome_return": 1.0, "verdict": "correct", "truncated": False, "hardness": "extra", "twin_of": "x"}
+        observation.metadata.update(end, answer_type="integer", par=1, components={"correctness": 1.0}, index=7)
+        observation.rows.append([1])
+
+
+def test_nothing_that_a_policy_does_to_its_observations_is_recorded(starter_server: str) -> None:
+    for episode in played(starter_server, lambda: Forges("1"), 3).values():
+        assert isinstance(episode, Trajectory)
+        assert (episode.correct, episode.truncated, len(episode.trajectory)) == (False, True, 15)
+        assert (episode.episode_return, episode.fault) == (-0.1, None)
+        assert {step.reward for step in episode.trajectory} == {0.0, -0.1}
+
+
+def test_a_policy_that_cannot_be_made_again_loses_its_episodes(starter_server: str) -> None:
+    class Once(ConstantPolicy):
+        made = 0
+
+        def __init__(self) -> None:
+            super().__init__("1")
+            Once.made += 1
+            if Once.made > 2:
+                raise MemoryError("no more")
+
+        def act(self, observation: SQLObservation) -> SQLAction:
+            return stalls(observation)
+
+    outcomes = played(starter_server, Once, 5, concurrency=1, policy_seconds=0.2)
+    faults = [episode.fault for _, episode in sorted(outcomes.items()) if isinstance(episode, Trajectory)]
+    assert [fault and fault.kind for fault in faults] == ["stalled", "stalled", "raised", "raised", "raised"]
+    with pytest.raises(RolloutError, match="MemoryError: no more"):
+        played(starter_server, Once, 5)
+
+
+def test_a_policy_that_is_silent_until_the_session_ends_is_counted_all_the_same() -> None:
+    """The server has ended the session for idleness, so the blank answer is given in another one."""
+
+    class Sleeps(ConstantPolicy):
+        def act(self, observation: SQLObservation) -> SQLAction:
+            return stalls(observation)
+
+    with local_server({"SQL_ENV_DATASET": "starter", "SQL_ENV_SESSION_TIMEOUT": "1"}) as base_url:
+        (episode,) = played(base_url, lambda: Sleeps("1"), 1, policy_seconds=4).values()
+    assert isinstance(episode, Trajectory)
+    assert episode.fault is not None
+    assert (episode.fault.kind, episode.correct, episode.verdict) == ("stalled", False, "empty")
+
+
+def test_half_a_surrogate_pair_breaks_no_record(starter_server: str, tmp_path: Path) -> None:
+    class Odd(ConstantPolicy):
+        def act(self, observation: SQLObservation) -> SQLAction:
+            raise (ConnectionError if observation.question.startswith("How many") else ValueError)("bad \ud800")
+
+    def make() -> Policy:
+        policy = Odd("1")
+        policy.name = "a\ud800\n" * 1000
+        return policy
+
+    folder = RunFolder(tmp_path, {})
+    outcomes = played(starter_server, make, 8)
+    for outcome in outcomes.values():
+        folder.write(outcome)
+    episodes = folder.finish()
+    assert {type(outcome) for outcome in outcomes.values()} == {Lost, Trajectory}
+    assert read_trajectories(tmp_path) == episodes
+    assert all(episode.policy.startswith("a?") and len(episode.policy) == 200 for episode in episodes)
 
 
 def test_a_policy_that_fails_at_reset_loses_the_episode(starter_server: str) -> None:
@@ -199,6 +296,9 @@ def test_an_endpoint_that_is_away_is_no_fault_of_the_policy(starter_server: str)
     assert [(fault.source, fault.kind) for fault in lost.faults] == [("connection", "endpoint")] * 3
     assert all(isinstance(episode, Trajectory) and episode.fault is None for episode in outcomes.values())
     assert away[2] == 3
+    again = outcomes[Job(2)]
+    assert isinstance(again, Trajectory)
+    assert [fault.kind for fault in again.failed_tries] == ["endpoint", "endpoint"], "earlier tries are on record"
 
 
 def test_sixty_four_play_at_once(starter_server: str) -> None:

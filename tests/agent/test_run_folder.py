@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from sql_env.agent.faults import Fault
 from sql_env.agent.rollout import Step, Trajectory
 from sql_env.agent.rollouts import Job, Lost
-from sql_env.agent.run_folder import RunFolder, RunFolderError, read_settings, read_trajectories
+from sql_env.agent.run_folder import RESULTS, RunFolder, RunFolderError, read_settings, read_trajectories
 
-SETTINGS = {"policy": "random", "seed": 1, "split": "test"}
+SETTINGS = {"policy": "random", "dataset": "starter", "seed": 1, "split": "test"}
 
 
 def episode(index: int, repeat: int = 0, text: str = "x") -> Trajectory:
@@ -64,6 +64,29 @@ def test_another_run_is_refused_unless_it_is_to_be_overwritten(tmp_path: Path) -
     assert read_settings(tmp_path)["seed"] == 2
 
 
+def test_overwriting_leaves_no_result_of_another_run(tmp_path: Path) -> None:
+    filled(tmp_path).close()
+    for name in (*RESULTS, "mine.txt"):
+        (tmp_path / name).write_text("old")
+    RunFolder(tmp_path, SETTINGS | {"seed": 2}, overwrite=True).close()
+    assert {path.name for path in tmp_path.iterdir()} == {"run.json", "trajectories.jsonl", "mine.txt"}
+
+
+def test_episodes_that_the_run_does_not_ask_for_are_refused(tmp_path: Path) -> None:
+    filled(tmp_path).close()
+    RunFolder(tmp_path, SETTINGS, [Job(1), Job(2), Job(3), Job(4)]).close()
+    with pytest.raises(RunFolderError, match=r"trajectories.jsonl:1: this episode is not of this run"):
+        RunFolder(tmp_path, SETTINGS, [Job(1), Job(2)])
+    file = tmp_path / "trajectories.jsonl"
+    once = file.read_text()
+    file.write_text(once + once)
+    with pytest.raises(RunFolderError, match=r"trajectories.jsonl:4: this episode stands twice"):
+        RunFolder(tmp_path, SETTINGS)
+    file.write_text(once.replace('"starter"', '"spider"', 1))
+    with pytest.raises(RunFolderError, match=r":1: this episode is not of this run"):
+        RunFolder(tmp_path, SETTINGS | {"seed": 1})
+
+
 def test_two_processes_do_not_write_one_run(tmp_path: Path) -> None:
     folder = filled(tmp_path)
     with pytest.raises(RunFolderError, match="another process"):
@@ -94,7 +117,9 @@ def test_files_of_something_else_are_named(tmp_path: Path) -> None:
     (tmp_path / "empty.jsonl").write_text("")
     with pytest.raises(RunFolderError, match="holds no trajectory"):
         read_trajectories(tmp_path / "empty.jsonl")
-    for wrong in ("[1]", "3", "null", '"x"', "{", '{"return": 1, "steps": 2, "trajectory": 3}'):
+    good = episode(1).to_json()
+    spoiled = (good.replace('"steps": 1', '"steps": 2'), good.replace('"QUERY"', "3"), good.replace('"repeat"', '"re"'))
+    for wrong in ("[1]", "3", "null", '"x"', "{", '{"return": 1, "steps": 2, "trajectory": 3}', *spoiled):
         (tmp_path / "x.jsonl").write_text(wrong + "\n")
         with pytest.raises(RunFolderError, match=r"x.jsonl:1"):
             read_trajectories(tmp_path / "x.jsonl")

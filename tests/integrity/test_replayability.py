@@ -46,6 +46,7 @@ def test_the_comparison_can_fail(server: str, served: Served) -> None:
     oracle = OraclePolicy({served.name: served.questions})
     asyncio.run(play(server, Plan(), [oracle], Transcript(Console(quiet=True)), file))
     recorded = Trajectory.from_json(file.getvalue())
+    recorded.index = None
     cases = list(spoiled(recorded))
     found = asyncio.run(replay_all(server, [case for _, case in cases]))
     assert [(difference.episode, difference.where) for difference in found] == [
@@ -59,3 +60,7 @@ def test_the_comparison_can_fail(server: str, served: Served) -> None:
     after = replace(recorded, trajectory=[*recorded.trajectory, first])
     found = asyncio.run(replay_all(server, [longer, other, unfinished, after]))
     assert {difference.episode for difference in found} == {0, 1, 2, 3}
+    found = asyncio.run(replay_all(server, [recorded, replace(recorded, index=0), replace(recorded, index=0)]))
+    assert [(difference.episode, difference.where) for difference in found] == [(2, "repeat")]
+    with pytest.raises(ValueError, match="at least 1"):
+        asyncio.run(replay_all(server, [recorded], concurrency=0))
