@@ -137,7 +137,11 @@ def evaluate(options: argparse.Namespace, base_url: str) -> int:
         episodes = folder.finish()
     seconds = time.monotonic() - began
     command = shlex.join(["python", "scripts/evaluate.py", *sys.argv[1:]])
-    print(write_results(path, episodes, settings | {"missing": len(todo) - len(episodes)}, command), end="")
+    counted = {
+        "missing": len(todo) - len(episodes),
+        "played_again": sum(bool(episode.failed_tries) for episode in episodes),
+    }
+    print(write_results(path, episodes, settings | counted, command), end="")
     speed = f"{len(episodes) - before} episodes in {seconds:.1f} s at concurrency {options.concurrency}"
     Console(stderr=True, highlight=False).print(f"{speed}; results in {path}", soft_wrap=True)
     return len(todo) - len(episodes)
