@@ -1,10 +1,10 @@
 """Base rates: what policies reach that know nothing, and the one that knows all; per data set, split and hardness."""
 
-import statistics
 from collections.abc import Callable, Mapping, Sequence
 
-from sql_env.agent.metrics import Rate
+from sql_env.agent.metrics import accuracy, returns
 from sql_env.agent.rollout import Trajectory
+from sql_env.agent.tables import points
 
 SPLITS = ("train", "eval", "test")
 HARDNESS = ("easy", "medium", "hard", "extra")
@@ -36,20 +36,17 @@ def _table(
     values = [value for value in order if value in {key(episode) for episode in everything}]
     lines = [f"| {name} | n | {' | '.join(played)} |", "|---|---|" + "---|" * len(played)]
     for value in (*values, "all"):
-        chosen = {
-            policy: [episode.correct for episode in episodes if value in ("all", key(episode))]
-            for policy, episodes in played.items()
-        }
-        counts = {len(outcomes) for outcomes in chosen.values()}
-        rates = " | ".join(str(Rate.of(outcomes)) for outcomes in chosen.values())
+        chosen = [[episode for episode in episodes if value in ("all", key(episode))] for episodes in played.values()]
+        counts = {len(episodes) for episodes in chosen}
+        rates = " | ".join(str(accuracy(episodes)) for episodes in chosen)
         lines.append(f"| {value} | {'/'.join(map(str, sorted(counts)))} | {rates} |")
     return lines
 
 
 def _returns(played: Mapping[str, Sequence[Trajectory]]) -> list[str]:
-    means = [statistics.mean(episode.episode_return for episode in episodes) for episodes in played.values()]
+    means = [returns(episodes)["return"] for episodes in played.values()]
     return [
         f"| | {' | '.join(played)} |",
         "|---|" + "---|" * len(played),
-        f"| mean return | {' | '.join(f'{mean:+.3f}' for mean in means)} |",
+        f"| mean return | {' | '.join(points(mean.value, mean.low, mean.high) for mean in means)} |",
     ]

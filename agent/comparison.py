@@ -1,21 +1,21 @@
 """Runs in their folders beside each other: a table of all, the first against each other, seeds of one policy.
 
 The first run is what the others are compared with, task by task. Runs whose settings differ in nothing but the seed are
-one policy's, and are averaged.
+one policy's, and are averaged if they played the same tasks.
 """
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from sql_env.agent.intervals import holm
-from sql_env.agent.paired import Paired, Seeds, compare, over_seeds
-from sql_env.agent.report import HEADER, row, summary
+from sql_env.agent.paired import MCNEMAR, Paired, Seeds, compare, over_seeds, same_tasks
+from sql_env.agent.report import HEADER, row, said_missing, summary
 from sql_env.agent.rollout import Trajectory
 from sql_env.agent.run_folder import read_settings, read_trajectories
-from sql_env.agent.tables import NONE, cell, difference, p_value, percent, table
+from sql_env.agent.tables import NONE, cell, counted, difference, p_value, percent, table
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,24 @@ class Run:
         """
         settings, episodes = read_settings(folder), read_trajectories(folder)
         asked = {"split": settings["split"]} if "split" in settings else {}
-        return cls(folder.resolve().name, settings, episodes, summary(episodes, asked))
+        lost = _missing(folder, settings, len(episodes))
+        return cls(
+            folder.resolve().name, settings, episodes, summary(episodes, asked | ({"missing": lost} if lost else {}))
+        )
+
+
+def _missing(folder: Path, settings: Mapping[str, Any], n: int) -> int:
+    """Return how many episodes a run lacks: what its summary says of these episodes, else what its settings ask for."""
+    try:
+        told = json.loads((folder / "summary.json").read_text("utf-8"))
+        if told["n"] == n and isinstance(told["missing"], int):
+            return max(0, told["missing"])
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    asked = [settings.get("episodes"), settings.get("num_tasks")]
+    tasks = [number for number in asked if isinstance(number, int)]
+    repeats = settings.get("repeats", 1)
+    return max(0, min(tasks) * repeats - n) if tasks and isinstance(repeats, int) else 0
 
 
 @dataclass(frozen=True)
@@ -56,12 +73,14 @@ class Comparison:
         pairs: the first run against each other one, by the other's name.
         adjusted: their p-values adjusted for their number (Holm 1979).
         seeds: runs that differ in nothing but the seed, by the names of the runs, joined.
+        drawn_apart: such runs that are not averaged since each seed drew other tasks, by their names, joined.
     """
 
     runs: dict[str, Run]
     pairs: dict[str, Paired]
     adjusted: dict[str, float]
     seeds: dict[str, Seeds]
+    drawn_apart: list[str] = field(default_factory=list)
 
 
 def compare_runs(folders: Sequence[Path], shared_only: bool = False) -> Comparison:
@@ -81,7 +100,7 @@ def compare_runs(folders: Sequence[Path], shared_only: bool = False) -> Comparis
     first, *others = runs
     pairs = {other: _pair(first, other, runs, shared_only) for other in others}
     adjusted = holm([pair.p_value for pair in pairs.values()])
-    return Comparison(runs, pairs, dict(zip(pairs, adjusted, strict=True)), _seeds(runs))
+    return Comparison(runs, pairs, dict(zip(pairs, adjusted, strict=True)), *_seeds(runs))
 
 
 def _named(runs: Sequence[Run]) -> dict[str, Run]:
@@ -103,19 +122,26 @@ def _pair(first: str, other: str, runs: Mapping[str, Run], shared_only: bool) ->
         raise ValueError(f"{first} and {other}: {error}{remedy}") from None
 
 
-def _seeds(runs: Mapping[str, Run]) -> dict[str, Seeds]:
-    """Average the runs that differ in nothing but the seed; a group in which two have the same seed is left out."""
+def _seeds(runs: Mapping[str, Run]) -> tuple[dict[str, Seeds], list[str]]:
+    """Average the runs that differ in nothing but the seed; return the groups that played different tasks beside.
+
+    A group in which two have the same seed is left out.
+    """
     alike: dict[str, dict[str, Run]] = {}
     for name, run in runs.items():
         if isinstance(run.settings.get("seed"), int):
             rest = {key: value for key, value in run.settings.items() if key != "seed"}
             alike.setdefault(json.dumps(rest, sort_keys=True), {})[name] = run
-    found = {}
+    found, drawn_apart = {}, []
     for group in alike.values():
         episodes = {int(run.settings["seed"]): run.episodes for run in group.values()}
-        if len(episodes) == len(group) > 1:
+        if not len(episodes) == len(group) > 1:
+            continue
+        if same_tasks(episodes.values()):
             found[", ".join(group)] = over_seeds(episodes)
-    return found
+        else:
+            drawn_apart.append(", ".join(group))
+    return found, drawn_apart
 
 
 def as_json(compared: Comparison) -> dict[str, Any]:
@@ -126,6 +152,7 @@ def as_json(compared: Comparison) -> dict[str, Any]:
         "first": next(iter(compared.runs)),
         "against": _rounded(pairs),
         "seeds": _rounded({name: asdict(seeds) for name, seeds in compared.seeds.items()}),
+        "drawn_apart": compared.drawn_apart,
     }
 
 
@@ -143,13 +170,16 @@ def as_markdown(compared: Comparison) -> str:
         _methods(compared),
         _against(compared),
         *([_over_seeds(compared)] if compared.seeds else []),
+        *([_drawn_apart(compared)] if compared.drawn_apart else []),
     ]
     return "\n\n".join("\n".join(lines) for lines in parts) + "\n"
 
 
 def _methods(compared: Comparison) -> list[str]:
     methods = dict.fromkeys(run.numbers["interval_method"] for run in compared.runs.values())
-    return [f"Intervals of accuracy: {'; '.join(methods)}."]
+    told = {name: said_missing(run.numbers) for name, run in compared.runs.items()}
+    missing = [f"**{cell(name)}: {text}**" for name, text in told.items() if text]
+    return [line for text in (f"Intervals of accuracy: {'; '.join(methods)}.", *missing) for line in ("", text)][1:]
 
 
 def _against(compared: Comparison) -> list[str]:
@@ -160,14 +190,21 @@ def _against(compared: Comparison) -> list[str]:
     tests = "; ".join(dict.fromkeys(f"{pair.test}, two-sided" for pair in compared.pairs.values()))
     methods = "; ".join(dict.fromkeys(pair.method for pair in compared.pairs.values()))
     note = f"Difference in points of accuracy, {methods}. Better, worse: tasks. p: {tests}"
-    note += f"; p (Holm): adjusted for {len(rows)} comparisons." if several else "."
+    note += f"; p (Holm): adjusted for {len(rows)} comparisons. " if several else ". "
+    note += _trust(compared)
     left_out = {name: pair.left_out for name, pair in compared.pairs.items() if pair.left_out}
     told = [f"Left out, as only one of the two played them: {_counts(left_out)}."] if left_out else []
     return [*table((*header, "p (Holm)") if several else header, rows), "", note, *told]
 
 
+def _trust(compared: Comparison) -> str:
+    exact = any(pair.test == MCNEMAR for pair in compared.pairs.values())
+    where = "The exact test is conservative; where it" if exact else "Where the test"
+    return f"{where} and the interval disagree, the test counts."
+
+
 def _counts(left_out: Mapping[str, int]) -> str:
-    return ", ".join(f"{count} tasks ({cell(name)})" for name, count in left_out.items())
+    return ", ".join(f"{counted(count, 'task')} ({cell(name)})" for name, count in left_out.items())
 
 
 def _pair_row(name: str, pair: Paired, adjusted: float, several: bool) -> tuple[str, ...]:
@@ -187,8 +224,14 @@ def _over_seeds(compared: Comparison) -> list[str]:
         )
         for names, seeds in compared.seeds.items()
     ]
+    methods = "; ".join(dict.fromkeys(seeds.method for seeds in compared.seeds.values()))
     note = (
-        "Runs that differ in nothing but the seed; the interval of the mean is Student's t over seeds and says what "
-        "another seed may give on the same tasks."
+        "Runs that differ in nothing but the seed, each on the same tasks. The interval of the mean says what another "
+        f"seed may give on them: {methods}."
     )
     return [*table(("runs", "seeds", "mean accuracy", "sd, points", "each seed"), rows), "", note]
+
+
+def _drawn_apart(compared: Comparison) -> list[str]:
+    groups = "; ".join(map(cell, compared.drawn_apart))
+    return [f"Not averaged over seeds, since each seed drew other tasks: {groups}."]

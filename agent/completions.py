@@ -10,6 +10,9 @@ from typing import Any
 from sql_env.agent.faults import EndpointError
 from sql_env.agent.replies import clean
 
+MOST_TOKENS = 10_000_000
+"""No context is as long: a larger count is an endpoint's mistake, and is taken as none."""
+
 
 @dataclass(frozen=True)
 class Dialect:
@@ -41,7 +44,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Reply:
-    """What a model wrote; token counts are None where the endpoint does not tell them."""
+    """What a model wrote; token counts are None where the endpoint tells none that can be true."""
 
     content: str
     reasoning: str
@@ -107,7 +110,7 @@ def _calls(message: dict[str, Any]) -> tuple[Call, ...]:
 
 
 def _count(told: Any) -> int | None:
-    return told if isinstance(told, int) and told >= 0 else None
+    return told if type(told) is int and 0 <= told <= MOST_TOKENS else None
 
 
 def read_models(text: str) -> list[dict[str, Any]]:

@@ -6,11 +6,14 @@ JSON reader of ``datasets`` takes them for points in time and loads ``2004-11-08
 """
 
 import json
-from collections.abc import Mapping
+import re
+import shlex
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sql_env.agent.metrics import COMPONENTS
 from sql_env.agent.report import markdown
+from sql_env.agent.tables import counted
 
 LICENSES = {"starter": "cc0-1.0", "spider": "cc-by-sa-4.0"}
 """Each known data set's licence, as the hub names it; others are ``other``."""
@@ -39,6 +42,8 @@ _STEP = {
     "notes": (["string"], "what else the policy recorded"),
 }
 
+_FAULT = {"source": ("string", ""), "kind": ("string", ""), "message": ("string", ""), "step": ("int64", "")}
+
 _COLUMNS: dict[str, tuple[Any, str]] = {
     "policy": ("string", "who played"),
     "dataset": ("string", "the data set that the question is from"),
@@ -63,14 +68,19 @@ _COLUMNS: dict[str, tuple[Any, str]] = {
     "repeat": ("int64", "which try at the task, from 0"),
     "policy_seed": ("int64", "the policy's seed"),
     "prompt": ("string", "version of the prompt texts"),
-    "fault": (
-        {"source": ("string", ""), "kind": ("string", ""), "message": ("string", ""), "step": ("int64", "")},
-        "how the policy failed; null if it did not",
-    ),
+    "fault": (_FAULT, "how the policy failed; null if it did not"),
+    "failed_tries": ([_FAULT], "what became of earlier tries, which the server or a connection failed"),
     "return": ("float64", "the outcome return, from −0.1 to 1.0"),
     "steps": ("int64", "how many steps were taken"),
 }
 """Each column of trajectories.jsonl: type and meaning. A type is a name, a list of one type, or fields by name."""
+
+
+_LEFT_OUT = ("--base-url", "--model-url", "--out", "--concurrency")
+"""Options that decide no result and may tell of private places; argparse takes what they begin with for them, too."""
+
+_URL = re.compile(r"([A-Za-z][\w+.-]*://)(?:[^/?#\s]*@)?([^?#\s]*)[?#]?\S*")
+"""A scheme, who signs in, host and path, what is asked."""
 
 
 def card(numbers: Mapping[str, Any], command: str | None = None) -> str:
@@ -80,7 +90,8 @@ def card(numbers: Mapping[str, Any], command: str | None = None) -> str:
 
     Args:
         numbers: the run's summary (``report.summary``).
-        command: what made the run.
+        command: what made the run. It is shown without options that decide no result, and URLs in it without the name
+            and password of who signs in and without their query: keys may stand there.
     """
     name = f"SQLEnv: {_line(numbers.get('policy'))} on {_line(numbers.get('dataset'))}, {_line(numbers.get('split'))}"
     licence = LICENSES.get(str(numbers.get("dataset")), "other")
@@ -156,8 +167,8 @@ def _kind(kind: Any) -> list[str]:
 
 def _introduction(numbers: Mapping[str, Any]) -> str:
     return (
-        f"{numbers['n']:,} episodes of SQLEnv, an [OpenEnv](https://github.com/huggingface/OpenEnv) environment in "
-        "which an agent answers questions about a hidden SQL database by exploring it. One line of "
+        f"{counted(numbers['n'], 'episode')} of SQLEnv, an [OpenEnv](https://github.com/huggingface/OpenEnv) "
+        "environment in which an agent answers questions about a hidden SQL database by exploring it. One line of "
         "`trajectories.jsonl` is one episode: the question, each action and what it gave, the answer and how it was "
         "graded. `datasets.load_dataset` gives them as one split, which it calls `train` whatever they were played on; "
         "SQLEnv's split is the column `split`. Golds are not among them, but right answers are: do not train on what "
@@ -168,8 +179,27 @@ def _introduction(numbers: Mapping[str, Any]) -> str:
 def _made(command: str | None) -> list[str]:
     if not command:
         return []
-    fence = "    "
-    return ["## How it was made", "\n".join(fence + line for line in command.splitlines())]
+    return ["## How it was made", f"    {public(command)}"]
+
+
+def public(command: str) -> str:
+    """Return a command as all may read it: one line, without what decides no result and without secrets in URLs."""
+    line = command.replace("\\\n", " ")
+    try:
+        words = shlex.split(line)
+    except ValueError:
+        words = line.split()
+    return _line(shlex.join(_URL.sub(r"\1\2", word) for word in _deciding(words)))
+
+
+def _deciding(words: list[str]) -> Iterator[str]:
+    rest = iter(words)
+    for word in rest:
+        name, equals, _ = word.partition("=")
+        if len(name) < 3 or name == "--model" or not any(option.startswith(name) for option in _LEFT_OUT):
+            yield word
+        elif not equals:
+            next(rest, None)
 
 
 def _columns() -> str:

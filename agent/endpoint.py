@@ -7,14 +7,18 @@ seed) is left out from then on, for every policy, and said in the notes of each 
 Failures. The SDK tries again, with growing pauses or as ``Retry-After`` says, after lost connections, time-outs and
 the statuses 408, 409, 429 and 5xx. What is left then is the endpoint's fault, as are answers that are no chat
 completion and the statuses 401, 402, 403 and 404, whose text says what to do: ``EndpointError``. A request that does
-not fit the context is ``ContextError``; any other refusal is the policy's own fault, ``RequestError``.
+not fit the context is ``ContextError``; any other refusal is the policy's own fault, ``RequestError``. So is a 403 or
+404 once a request has succeeded, since key, URL and model are right then: it is about what this request holds.
+
+The API key is in no message, whoever wrote it, and in no reply.
 """
 
+import json
 import logging
 import os
 import re
+import weakref
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from threading import Lock
@@ -23,27 +27,32 @@ from typing import Any, Literal
 import openai
 
 from sql_env.agent import prompts
+from sql_env.agent.bounded_http import BoundedClient, LoopThread
 from sql_env.agent.completions import Dialect, Reply, read_models, read_reply
 from sql_env.agent.faults import EndpointError
+from sql_env.agent.refusals import (
+    PARAMETER_REFUSED,
+    SYSTEM_REFUSED,
+    TOOLS_REFUSED,
+    ContextError,
+    RequestError,
+    UnparsedError,
+    about_the_call,
+    about_the_context,
+    about_the_request,
+    attributed,
+    words,
+)
 
 logger = logging.getLogger(__name__)
 
 DEFAULT_CONTEXT = 8192
 MAX_ADAPTATIONS = 6
 CHECK_TOKENS = 128
+LONGEST_SAID = 500
+NO_KEYS = ("none", "empty", "token", "dummy", "test", "ollama", "llama", "vllm", "lm-studio", "local")
+"""What people write where a server takes any key: words that messages may hold."""
 Message = dict[str, Any]
-
-
-class RequestError(RuntimeError):
-    """The endpoint refused a request for what it holds: the policy's own fault."""
-
-
-class ContextError(RequestError):
-    """The request is longer than the model's context."""
-
-
-class UnparsedError(RequestError):
-    """The model wrote a tool call that the endpoint could not read, and instead of the text an error came."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,14 +62,14 @@ class Endpoint:
     Attributes:
         model: the model's name there.
         base_url: such as ``http://localhost:8000/v1``; None for OpenAI's, or ``OPENAI_BASE_URL``.
-        api_key: by default ``OPENAI_API_KEY``, or ``none``, which local servers take.
+        api_key: by default ``OPENAI_API_KEY``, or ``none``, which local servers take; white space around it goes.
         mode: ``tools`` (native tool calls), ``text`` (actions written as text), or ``auto`` (tools, and text for the
             rest of the run where the endpoint refuses them).
         temperature: of sampling.
         top_p: of sampling; None for the endpoint's default.
         max_tokens: tokens of one reply.
         context: tokens of prompt and reply together; None takes what the endpoint tells, or 8,192.
-        timeout: seconds for one try at a request.
+        timeout: seconds for one try at a request, all of it.
         max_retries: further tries at it.
         prices: US dollars for a million tokens read and a million written; None if unknown.
     """
@@ -84,9 +93,18 @@ class Endpoint:
             raise ValueError("max_tokens and timeout must be positive, max_retries not negative")
         if self.context is not None and self.context <= self.max_tokens:
             raise ValueError(f"a context of {self.context} tokens has no room beside replies of {self.max_tokens}")
-
-        if not self.api_key.isascii():
+        object.__setattr__(self, "api_key", self.api_key.strip() or "none")
+        if not (self.api_key.isascii() and self.api_key.isprintable()):
             raise ValueError("the API key holds characters that no header can carry")
+
+    def redacted(self, text: str) -> str:
+        """Return a text without the API key."""
+        if self.api_key.lower() in NO_KEYS:
+            return text
+        forms = {self.api_key, repr(self.api_key)[1:-1], json.dumps(self.api_key)[1:-1]}
+        for form in sorted(forms, key=len, reverse=True):
+            text = text.replace(form, "[API key]")
+        return text
 
     def cost(self, prompt_tokens: int, completion_tokens: int) -> float | None:
         """Return what tokens cost in US dollars; None if the prices are unknown."""
@@ -113,17 +131,21 @@ class ChatClient:
         self.endpoint = endpoint
         self.dialect = Dialect(tools=endpoint.mode != "text")
         self._called_tools = False
+        self._succeeded = False
         self._lock = Lock()
-        self._sdk = openai.OpenAI(
+        self._sdk = openai.AsyncOpenAI(
             api_key=endpoint.api_key,
             base_url=endpoint.base_url,
             timeout=endpoint.timeout,
             max_retries=endpoint.max_retries,
+            http_client=BoundedClient(),
         )
+        self._loop = LoopThread(f"requests to {endpoint.model}", self._sdk.close)
+        weakref.finalize(self, self._loop.let_go)
 
     def close(self) -> None:
-        """Close its connections."""
-        self._sdk.close()
+        """Close its connections; what is being asked is called off."""
+        self._loop.close()
 
     @cached_property
     def context(self) -> int:
@@ -131,11 +153,18 @@ class ChatClient:
         if self.endpoint.context is not None:
             return self.endpoint.context
         try:
-            listed = read_models(self._sdk.with_options(max_retries=1, timeout=10).models.with_raw_response.list().text)
+            listed = read_models(self._loop.call(self._list()))
         except openai.OpenAIError:
             listed = []
         told = [entry.get("max_model_len") for entry in listed if entry.get("id") == self.endpoint.model]
         return next((length for length in told if isinstance(length, int) and length > 0), DEFAULT_CONTEXT)
+
+    async def _list(self) -> str:
+        return (await self._sdk.with_options(max_retries=1, timeout=10).models.with_raw_response.list()).text
+
+    async def _create(self, request: dict[str, Any]) -> str:
+        text: str = (await self._sdk.chat.completions.with_raw_response.create(**request)).text
+        return text
 
     def complete(self, render: Render, seed: int | None, answer_form: str, max_tokens: int | None = None) -> Reply:
         """Ask for one reply.
@@ -156,19 +185,25 @@ class ChatClient:
             dialect = self.dialect
             request = self._request(dialect, render(dialect), seed, answer_form, max_tokens)
             try:
-                text = self._sdk.chat.completions.with_raw_response.create(**request).text
+                text = self.endpoint.redacted(self._loop.call(self._create(request)))
             except openai.APIStatusError as error:
                 self._adapt(dialect, error)
                 continue
             except openai.OpenAIError as error:
-                raise EndpointError(f"{self._where}: {_said(error)}") from None
+                raise EndpointError(f"{self._where}: {self._said(error)}") from None
+            reply = read_reply(text, dialect, self._where)
             self._called_tools = self._called_tools or dialect.tools
-            return read_reply(text, dialect, self._where)
+            self._succeeded = True
+            return reply
         raise RequestError(f"{self._where} refused {MAX_ADAPTATIONS} forms of a request")
 
     @property
     def _where(self) -> str:
-        return f"{self.endpoint.model} at {self._sdk.base_url}"
+        url = self._sdk.base_url  # without user and password
+        return self.endpoint.redacted(f"{self.endpoint.model} at {url.scheme}://{url.netloc.decode()}{url.path}")
+
+    def _said(self, error: openai.OpenAIError) -> str:
+        return self.endpoint.redacted(words(error))[:LONGEST_SAID]
 
     def _request(
         self, dialect: Dialect, messages: list[Message], seed: int | None, answer_form: str, max_tokens: int | None
@@ -181,10 +216,10 @@ class ChatClient:
 
     def _adapt(self, dialect: Dialect, error: openai.APIStatusError) -> None:
         """Note what the endpoint does not take, or raise what its refusal means."""
-        said = _said(error)
-        if error.status_code in CONTEXT_STATUSES and CONTEXT.search(f"{error.code} {error.type} {said}"):
+        said = self._said(error)
+        if about_the_context(error, said):
             raise ContextError(f"{self._where}: {said}") from None
-        if dialect.tools and UNPARSED.search(f"{error.code} {said}"):
+        if dialect.tools and about_the_call(error, said):
             raise UnparsedError(said) from None
         with self._lock:
             if dialect != self.dialect:
@@ -194,7 +229,9 @@ class ChatClient:
                 logger.warning("%s: %s (it said: %s)", self._where, changed.notes[-1], said[:300])
                 self.dialect = changed
                 return
-        raise _attributed(error.status_code, self._where, said) from None
+        if self._succeeded and about_the_request(error, said):
+            raise RequestError(f"{self._where} refused this request with {error.status_code}: {said}") from None
+        raise attributed(error.status_code, self._where, said) from None
 
     def _changed(self, dialect: Dialect, status: int, said: str) -> Dialect | None:
         if status in (401, 402, 403, 429):
@@ -217,8 +254,10 @@ class ChatClient:
             EndpointError: the endpoint fails, is not there, or does not serve this model; the text says what to do.
             RequestError: it refuses a plain request.
         """
-        with suppress(UnparsedError):  # then it takes tools
-            self.complete(_check, None, "value", max_tokens=min(CHECK_TOKENS, self.endpoint.max_tokens))
+        try:
+            self.complete(_check, 0, "value", max_tokens=min(CHECK_TOKENS, self.endpoint.max_tokens))
+        except UnparsedError:
+            self._called_tools = self._succeeded = True
         if self.context <= self.endpoint.max_tokens:
             raise RequestError(
                 f"{self._where} has a context of {self.context} tokens, no room beside replies of "
@@ -226,29 +265,6 @@ class ChatClient:
             )
         form = "native tool calls" if self.dialect.tools else "actions written as text"
         return "; ".join((f"{self._where}: {form}, context of {self.context:,} tokens", *self.dialect.notes))
-
-
-CONTEXT = re.compile(
-    r"context_length_exceeded|exceed_context_size|string_above_max_length|prompt is too long|too many tokens"
-    r"|(maximum|max|available|model'?s)[ _]context|context (length|window|size)|inputs`? tokens \+ `?max_new_tokens"
-    r"|(input|prompt|tokens?).{0,40}(exceeds?|longer than).{0,40}(limit|max|length)",
-    re.IGNORECASE | re.DOTALL,
-)
-"""The words of OpenAI, vLLM, llama.cpp, Anthropic and HF for a prompt that is too long."""
-CONTEXT_STATUSES = (400, 413, 422, 500)
-
-PARAMETER_REFUSED = (
-    r"(?i)\b%s\b.{0,60}(not support|unsupported|deprecated|not permitted|not allowed)"
-    r"|(unsupported|unexpected|unrecognized|unknown|extra|not support).{0,60}\b%s\b"
-)
-SYSTEM_REFUSED = re.compile(r"system[ _-](role|message|prompt|instruction)s?.{0,40}(not|un)[ -]?(support|allow)", re.I)
-TOOLS_REFUSED = re.compile(r"tool|function.?call|jinja|chat.?template", re.IGNORECASE)
-"""What a refusal of tools speaks of. Ollama: "does not support tools"; vLLM: '"auto" tool choice requires …';
-llama.cpp: "tools param requires --jinja flag" (a 500). It counts only where no request with tools was ever taken."""
-
-UNPARSED = re.compile(r"tool_use_failed|(parsing|parse|call) (a |the |input|tool|function)", re.IGNORECASE)
-"""Groq: code tool_use_failed, "Failed to call a function"; Ollama: "error parsing tool call"; llama.cpp: "Failed to
-parse input". They say so instead of handing over what the model wrote."""
 
 
 def _check(dialect: Dialect) -> list[Message]:
@@ -260,27 +276,3 @@ def _check(dialect: Dialect) -> list[Message]:
 
 def _with(dialect: Dialect, note: str, **changes: Any) -> Dialect:
     return replace(dialect, notes=(*dialect.notes, note), **changes)
-
-
-def _attributed(status: int, where: str, said: str) -> Exception:
-    remedies = {
-        401: "set OPENAI_API_KEY to a key that this endpoint takes",
-        402: "the account has no credit left",
-        403: "the key has no right to this model: choose another model or key",
-        404: "check the model's name (GET /v1/models lists them) and the URL, which usually ends in /v1",
-    }
-    if status in remedies:
-        return EndpointError(f"{where} answered {status}: {remedies[status]}. It said: {said}")
-    if status in (408, 409, 429) or status >= 500:
-        return EndpointError(f"{where} still answered {status} after all retries: {said}")
-    return RequestError(f"{where} refused the request with {status}: {said}")
-
-
-def _said(error: openai.OpenAIError) -> str:
-    """Return the server's own words, or the SDK's and their cause."""
-    if isinstance(error, openai.APIStatusError):
-        body = error.body
-        told = (body.get("message") or body.get("detail") or body.get("error")) if isinstance(body, dict) else body
-        return str(told or error.message or type(error).__name__)[:500]
-    cause = error.__cause__
-    return f"{error}" + (f" ({type(cause).__name__}: {cause})" if cause else "")

@@ -7,19 +7,22 @@ user's style nor pyplot's list of figures.
 import math
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unicodedata import east_asian_width
 
 from sql_env.agent.failures import CAUSES, failures
 from sql_env.agent.metrics import Rate, accuracy, breakdown, median, steps
 from sql_env.agent.rollout import Trajectory
+from sql_env.agent.tables import counted
 
 try:
     from matplotlib import style
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 except ModuleNotFoundError as error:  # pragma: no cover
     raise ModuleNotFoundError(
         "figures need matplotlib: pip install 'openenv-sql-env[eval]'", name=error.name
@@ -31,6 +34,9 @@ INK, GREY, PALE = "#222222", "#6B6B6B", "#E4E4E4"
 MARKERS = "osD^vP"
 BUDGET = 15
 """Steps of an episode."""
+
+_SHORT, _LONG = 24, 44
+"""Characters of a name: in a legend of two columns, and at most."""
 
 Place = tuple[int, float]
 """Steps and return."""
@@ -93,7 +99,7 @@ def draw_accuracy(path: Path, runs: Mapping[str, Sequence[Trajectory]]) -> None:
         name: {run: breakdown(episodes, name) for run, episodes in runs.items()} for name in ("hardness", "answer_type")
     }
     sizes = [max(1, len({value for rates in panel.values() for value in rates})) for panel in panels.values()]
-    with _drawing(path, 8.2, 3.1 + 0.2 * (len(runs) > 1) * math.ceil(len(runs) / 2)) as figure:
+    with _drawing(path, 8.2, 3.1 + 0.2 * (len(runs) > 1) * math.ceil(len(runs) / _columns(runs))) as figure:
         axes = figure.subplots(1, 2, sharey=True, width_ratios=sizes)
         for axis, (name, panel) in zip(axes, panels.items(), strict=True):
             _panel(axis, name.replace("_", " "), panel)
@@ -103,33 +109,71 @@ def draw_accuracy(path: Path, runs: Mapping[str, Sequence[Trajectory]]) -> None:
 
 def _headline(figure: Figure, runs: Mapping[str, Sequence[Trajectory]]) -> None:
     """Say whose accuracy it is: a title for one run, a legend for several."""
-    told = [f"{_short(name, 24)}: {accuracy(episodes)}, n = {len(episodes)}" for name, episodes in runs.items()]
+    names = _distinct(list(runs))
+    told = [f"{name}: {accuracy(runs[run])}, n = {len(runs[run])}" for name, run in zip(names, runs, strict=True)]
     if len(told) == 1:
-        figure.suptitle(told[0], x=0.01, ha="left", fontsize=10.5, fontweight="bold")
+        _title(figure, told[0])
         return
     handles = figure.axes[0].get_legend_handles_labels()[0]
-    figure.legend(handles, told, loc="outside upper left", ncols=2, handletextpad=0.4, columnspacing=1.6)
+    figure.legend(handles, told, loc="outside upper left", ncols=_columns(runs), handletextpad=0.4, columnspacing=1.6)
+
+
+def _columns(names: Iterable[str]) -> int:
+    """Return how many columns a legend may have: one if a name is long."""
+    return 2 if all(_width(_one_line(name)) <= _SHORT for name in names) else 1
+
+
+def _title(figure: Figure, text: str, room: float = 0.98) -> None:
+    """Write a title from the figure's left edge, smaller if it would be wider than ``room`` of the figure."""
+    for size in (10.5, 9.5, 8.5, 7.5, 6.5):
+        title = figure.suptitle(text, x=0.01, ha="left", fontsize=size, fontweight="bold")
+        if title.get_window_extent().width <= room * figure.bbox.width:
+            return
 
 
 def _who(episodes: Sequence[Trajectory]) -> str:
     return _short(episodes[0].policy) if episodes else "nobody"
 
 
-def _short(text: str, length: int = 32) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= length else line[: length - 1] + "…"
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _width(text: str) -> int:
+    """Return how wide a text is: Chinese and its like count twice."""
+    return sum(2 if east_asian_width(character) in "WF" else 1 for character in text)
+
+
+def _short(text: str, most: int = _LONG) -> str:
+    """Return a text on one line, its middle left out if it is too wide: names often differ at their end."""
+    line = _one_line(text)
+    if _width(line) <= most:
+        return line
+    cut = len(line) - 1
+    while _width(line[: (cut + 1) // 2]) + _width(line[len(line) - cut // 2 :]) > most - 1:
+        cut -= 1
+    return f"{line[: (cut + 1) // 2]}…{line[len(line) - cut // 2 :]}"
+
+
+def _distinct(names: Sequence[str]) -> list[str]:
+    """Return short names; those that became the same are numbered."""
+    short = [_short(name) for name in names]
+    return [
+        name if short.count(name) == 1 else f"{_short(name, _LONG - 4)} ({short[: place + 1].count(name)})"
+        for place, name in enumerate(short)
+    ]
 
 
 def _panel(axis: Axes, title: str, panel: Mapping[str, Mapping[str, Rate]]) -> None:
     """Draw one breakdown: a point and its interval for each group and run."""
     longest = max(panel.values(), key=len)
     values = [*longest, *sorted({value for rates in panel.values() for value in rates} - set(longest))]
-    for place, (run, rates) in enumerate(panel.items()):
+    for place, rates in enumerate(panel.values()):
         shift = 0.0 if len(panel) == 1 else 0.6 * (place / (len(panel) - 1) - 0.5)
         places = [values.index(value) + shift for value in rates]
-        _points(axis, places, list(rates.values()), place, run)
-    counts = {value: sorted({rates[value].n for rates in panel.values() if value in rates}) for value in values}
-    labels = [f"{_short(value, 12)}\nn = {'/'.join(map(str, counts[value]))}" for value in values]
+        _points(axis, places, list(rates.values()), place)
+    counts = {value: {rates[value].n for rates in panel.values() if value in rates} for value in values}
+    labels = [f"{_short(value, 12)}\nn = {_from_to(counts[value])}" for value in values]
     axis.set_xticks(range(len(values)), labels, fontsize=8)
     axis.set_xlim(-0.6, len(values) - 0.4)
     axis.set_ylim(-0.03, 1.03)
@@ -137,7 +181,11 @@ def _panel(axis: Axes, title: str, panel: Mapping[str, Mapping[str, Rate]]) -> N
     axis.set_title(f"by {title}", fontweight="normal")
 
 
-def _points(axis: Axes, places: Sequence[float], rates: Sequence[Rate], series: int, run: str) -> None:
+def _from_to(counts: set[int]) -> str:
+    return "–".join(map(str, sorted({min(counts), max(counts)})))
+
+
+def _points(axis: Axes, places: Sequence[float], rates: Sequence[Rate], series: int) -> None:
     shares = [rate.value for rate in rates]
     # A share may lie a rounding beyond the end of its interval.
     spread = [
@@ -155,7 +203,7 @@ def _points(axis: Axes, places: Sequence[float], rates: Sequence[Rate], series: 
         markeredgewidth=0.8,
         elinewidth=1.8,
         capsize=0,
-        label=_short(run),
+        label=str(series),
     )
 
 
@@ -171,12 +219,12 @@ def draw_steps(path: Path, episodes: Sequence[Trajectory]) -> None:
     """
     right, wrong = _right_places(episodes), _wrong_places(episodes)
     largest = max([*right.values(), *wrong.values()], default=1)
-    with _drawing(path, 6.6, 3.7) as figure:
+    with _drawing(path, 6.6, 3.9) as figure:
         axis = figure.subplots()
         for places, colour, name in ((right, BLUE, "right"), (wrong, VERMILION, "not right")):
             _discs(axis, places, largest, colour, f"{name}, n = {places.total()}")
         _marks(axis, episodes)
-        axis.set_title(f"{_who(episodes)}: steps and return, n = {len(episodes)}")
+        _title(figure, f"{_who(episodes)}\nsteps and return, n = {len(episodes)}", room=0.75)
         axis.set_xlabel("steps taken")
         axis.set_ylabel("return")
         _legend(figure, largest)
@@ -242,7 +290,7 @@ def _legend(figure: Figure, largest: int) -> None:
     kept = [(handle, name) for handle, name in zip(handles, names, strict=True) if not name.endswith("n = 0")]
     sizes = sorted({1, max(1, largest // 4), largest})
     areas = [axis.scatter([], [], s=_area(size, largest), color=GREY, alpha=0.6, linewidths=0) for size in sizes]
-    told = [f"{size} episode{'s' * (size > 1)}" for size in sizes]
+    told = [counted(size, "episode") for size in sizes]
     first = figure.legend([handle for handle, _ in kept], [name for _, name in kept], loc="outside right upper")
     for handle in first.legend_handles:
         if handle is not None:
@@ -259,12 +307,12 @@ def draw_failures(path: Path, episodes: Sequence[Trajectory]) -> None:
     """
     counts = failures(episodes)
     total = sum(counts.values())
-    with _drawing(path, 6.6, 1.1 + 0.34 * len(counts)) as figure:
+    with _drawing(path, 6.6, 1.3 + 0.34 * len(counts)) as figure:
         axis = figure.subplots()
-        axis.set_title(f"{_who(episodes)}: {total} of {len(episodes)} episodes failed")
+        _title(figure, f"{_who(episodes)}\n{total} of {counted(len(episodes), 'episode')} failed")
         if not counts:
             axis.axis("off")
-            axis.text(0, 0.5, f"Every answer was right, n = {len(episodes)}.", transform=axis.transAxes)
+            axis.text(0, 0.5, f"Every answer was right, n = {len(episodes)}.", transform=axis.transAxes, va="center")
             return
         names = [CAUSES[name] for name in counts]
         axis.barh(names, list(counts.values()), color=VERMILION, height=0.62)
@@ -280,5 +328,6 @@ def draw_failures(path: Path, episodes: Sequence[Trajectory]) -> None:
         axis.invert_yaxis()
         axis.grid(False)
         axis.set_xlim(0, 1.22 * max(counts.values()))
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         axis.set_xlabel("episodes")
         axis.spines["left"].set_visible(False)

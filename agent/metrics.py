@@ -197,9 +197,7 @@ def pass_at_k(episodes: Sequence[Trajectory]) -> dict[int, Mean]:
 
 
 def _pass(questions: Sequence[Sequence[tuple[int, int]]], k: int) -> Mean:
-    chances = [
-        [1 - math.comb(tries - right, k) / math.comb(tries, k) for tries, right in tasks] for tasks in questions
-    ]
+    chances = [[1 - math.comb(tries - right, k) / math.comb(tries, k) for tries, right in tasks] for tasks in questions]
     n = sum(map(len, chances))
     value = math.fsum(chance for tasks in chances for chance in tasks) / n
     lengths = {tries for tasks in questions for tries, _ in tasks}
@@ -230,7 +228,8 @@ def mean(
     if bounds and (within := score_of_mean(clusters, bounds)):
         return Mean(average, n, *within, SCORE_OF_MEAN if single else SCORE_OF_MEAN_CLUSTERED)
     around = t_clustered(clusters)
-    return Mean(average, n, *(around or (None, None)), (T if single else T_CLUSTERED) if around else NO_SPREAD)
+    low, high = around or (None, None)
+    return Mean(average, n, low, high, (T if single else T_CLUSTERED) if around else NO_SPREAD)
 
 
 def median(episodes: Sequence[Trajectory], value: Callable[[Trajectory], float | None]) -> Mean | None:
@@ -241,8 +240,9 @@ def median(episodes: Sequence[Trajectory], value: Callable[[Trajectory], float |
         return None
     everything = [value for values in clusters for value in values]
     around = median_clustered(clusters)
+    low, high = around or (None, None)
     middle = float(statistics.median(everything))
-    return Mean(middle, len(everything), *(around or (None, None)), BOOTSTRAP if around else NO_MEDIAN)
+    return Mean(middle, len(everything), low, high, BOOTSTRAP if around else NO_MEDIAN)
 
 
 def _values(episodes: Iterable[Trajectory], value: Callable[[Trajectory], float | None]) -> list[float]:

@@ -16,7 +16,7 @@ class ReadyModel:
 
     Attributes:
         make: makes a policy; all of them share the endpoint's client.
-        about: what decides its results, for run.json.
+        about: what decides its results, for run.json, as far as the endpoint shows it; and the prices, for the cost.
         found: what the endpoint told, in one line.
     """
 
@@ -50,7 +50,9 @@ async def ready(
     about = {
         "model": endpoint.model,
         "tools": client.dialect.tools,
+        "refused": sorted(client.dialect.without) + ([] if client.dialect.system else ["system messages"]),
         "temperature": endpoint.temperature,
+        "top_p": endpoint.top_p,
         "max_tokens": endpoint.max_tokens,
         "context": client.context,
         "shots": shots,

@@ -1,16 +1,19 @@
 """Runs beside each other: two on the tasks that they share, several seeds of one policy."""
 
+import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from sql_env.agent.intervals import NEWCOMBE, NO_SPREAD, T, mcnemar, newcombe, sign_flip, t_by_task
-from sql_env.agent.metrics import Rate, accuracy, by_task
+from sql_env.agent.intervals import CLUSTERED, NEWCOMBE, NO_SPREAD, T, mcnemar, newcombe, sign_flip, t_clustered
+from sql_env.agent.metrics import Rate, Task, accuracy, by_task
 from sql_env.agent.rollout import Trajectory
 
 MCNEMAR = "McNemar, exact"
-SIGN_FLIP = "sign flips of task means, 9,999 from a fixed seed"
-T_OF_PAIRS = "95 %, Student's t of the tasks' differences (Miller 2024)"
+SIGN_FLIP = "sign flips by question, twins being one, 9,999 from a fixed seed"
+T_OF_PAIRS = f"95 %, Student's t of the tasks' differences, {CLUSTERED}"
+T_OF_SEEDS = f"{T} over seeds"
+NO_SPREAD_OF_SEEDS = "none: one seed, or seeds that are all alike, say nothing of the spread"
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,7 @@ class Paired:
         first: the first run's accuracy on these tasks, the mean over tasks.
         second: the second run's.
         difference: the second's accuracy minus the first's, from −1 to 1.
-        low: lower end of the difference's 95 % interval; None where a single repeated task, or
+        low: lower end of the difference's 95 % interval; None where a single question, or
             differences that are all alike, say nothing about the spread.
         high: its upper end.
         method: what interval it is.
@@ -50,8 +53,9 @@ class Paired:
 def compare(first: Sequence[Trajectory], second: Sequence[Trajectory], shared_only: bool = False) -> Paired:
     """Compare two runs task by task.
 
-    Where each task was tried once, by McNemar's exact test and Newcombe's interval of the difference. Where one was
-    repeated, by the tasks' mean accuracies: a sign-flip test and Student's t, tasks taken for independent.
+    Where no question was asked twice, by McNemar's exact test and Newcombe's interval of the difference. Where tasks
+    were repeated or have twins, by the tasks' mean accuracies: each question's differences are summed, and their signs
+    flipped together; Student's t is clustered alike. The difference stays the mean over tasks.
 
     Args:
         first: one run's episodes.
@@ -68,9 +72,15 @@ def compare(first: Sequence[Trajectory], second: Sequence[Trajectory], shared_on
         raise ValueError("the runs share no task")
     if left_out and not shared_only:
         raise ValueError(_apart(len(ours) - len(tasks), len(theirs) - len(tasks), len(tasks)))
-    if all(len(ours[task]) == len(theirs[task]) == 1 for task in tasks):
+    questions = [_question(task, ours[task] + theirs[task]) for task in tasks]
+    if all(len(ours[task]) == len(theirs[task]) == 1 for task in tasks) and len(set(questions)) == len(tasks):
         return _single([(ours[task][0].correct, theirs[task][0].correct) for task in tasks], left_out)
-    return _repeated([(_share(ours[task]), _share(theirs[task])) for task in tasks], left_out)
+    return _clustered([(_share(ours[task]), _share(theirs[task])) for task in tasks], questions, left_out)
+
+
+def _question(task: Task, tries: Sequence[Trajectory]) -> Task:
+    """Return the question that a task asks; one of the runs may be of a version that did not tell."""
+    return task[0], next((episode.twin_of for episode in tries if episode.twin_of), task[1])
 
 
 def _apart(only_first: int, only_second: int, shared: int) -> str:
@@ -102,9 +112,13 @@ def _single(pairs: Sequence[tuple[bool, bool]], left_out: int) -> Paired:
     )
 
 
-def _repeated(pairs: Sequence[tuple[float, float]], left_out: int) -> Paired:
+def _clustered(pairs: Sequence[tuple[float, float]], questions: Sequence[Task], left_out: int) -> Paired:
     differences = [theirs - ours for ours, theirs in pairs]
-    interval = t_by_task([(difference, 1) for difference in differences])
+    together: dict[Task, list[float]] = {}
+    for question, apart in zip(questions, differences, strict=True):
+        together.setdefault(question, []).append(apart)
+    clusters = [(math.fsum(found), len(found)) for found in together.values()]
+    interval = t_clustered(clusters)
     low, high = interval or (None, None)
     return Paired(
         len(pairs),
@@ -117,7 +131,7 @@ def _repeated(pairs: Sequence[tuple[float, float]], left_out: int) -> Paired:
         low if low is None else max(-1.0, low),
         high if high is None else min(1.0, high),
         T_OF_PAIRS if interval else NO_SPREAD,
-        sign_flip(differences),
+        sign_flip([total for total, _ in clusters]),
         SIGN_FLIP,
     )
 
@@ -134,7 +148,7 @@ class Seeds:
         low: lower end of Student's t 95 % interval of the mean over seeds; None for one seed,
             or where all are alike.
         high: its upper end.
-        method: what interval it is.
+        method: what interval it is, or why there is none.
     """
 
     each: dict[int, Rate]
@@ -143,7 +157,7 @@ class Seeds:
     sd: float | None
     low: float | None
     high: float | None
-    method: str = T + " over seeds"
+    method: str
 
 
 def over_seeds(runs: Mapping[int, Sequence[Trajectory]]) -> Seeds:
@@ -152,13 +166,16 @@ def over_seeds(runs: Mapping[int, Sequence[Trajectory]]) -> Seeds:
     The interval says what another seed may give on the same tasks; what other tasks may give is in each seed's own.
 
     Raises:
-        ValueError: there are no runs, or one has no episodes.
+        ValueError: there are no runs, one has no episodes, or they played different tasks.
     """
     if not runs:
         raise ValueError("no seeds to average")
+    if not same_tasks(runs.values()):
+        raise ValueError("each seed drew other tasks: their spread would be that of tasks, too")
     each = {seed: accuracy(runs[seed]) for seed in sorted(runs)}
     shares = [rate.value for rate in each.values()]
-    low, high = t_by_task([(share, 1) for share in shares]) or (None, None)
+    interval = t_clustered([(share, 1) for share in shares])
+    low, high = interval or (None, None)
     return Seeds(
         each,
         len(shares),
@@ -166,4 +183,10 @@ def over_seeds(runs: Mapping[int, Sequence[Trajectory]]) -> Seeds:
         statistics.stdev(shares) if len(shares) > 1 else None,
         low if low is None else max(0.0, low),
         high if high is None else min(1.0, high),
+        T_OF_SEEDS if interval else NO_SPREAD_OF_SEEDS,
     )
+
+
+def same_tasks(runs: Iterable[Sequence[Trajectory]]) -> bool:
+    """Tell whether all runs played the same tasks."""
+    return len({frozenset(by_task(episodes)) for episodes in runs}) <= 1

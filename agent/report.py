@@ -15,6 +15,7 @@ from sql_env.agent.metrics import (
     accuracy,
     beyond_par,
     breakdown,
+    by_question,
     by_task,
     completion_tokens,
     invalid_actions,
@@ -28,13 +29,13 @@ from sql_env.agent.metrics import (
     steps,
 )
 from sql_env.agent.rollout import Trajectory
-from sql_env.agent.tables import NONE, cell, number, percent, points, table
+from sql_env.agent.tables import NONE, cell, counted, number, percent, points, table
 
 DECIMALS = 6
 
 HEADER = ("policy", "data set", "split", "n", "accuracy", "mean return", "steps", "invalid actions")
 
-_RESULTS = ("accuracy", "n", "interval", "interval_method", "right", "tasks", "tries")
+_RESULTS = ("accuracy", "n", "interval", "interval_method", "right", "tasks", "clusters", "tries", "bounds")
 _MORE = ("official_accuracy", "returns", "steps", "invalid_actions", "failures", "breakdown", "pass_at_k", "usage")
 _SAID = ("policy", "dataset", "split", "answer_form", "prompt")
 
@@ -45,12 +46,15 @@ def summary(trajectories: Sequence[Trajectory], about: Mapping[str, object]) -> 
     Args:
         trajectories: its episodes, of one policy, in any order.
         about: what else to say of the run, as JSON: policy, dataset, split, seed, prompt. It stands after the accuracy;
-            policy, dataset, split, answer_form and prompt are read from the episodes where it lacks them.
+            policy, dataset, split, answer_form and prompt are read from the episodes where it lacks them. ``missing``
+            is how many episodes were lost.
 
     Returns:
         ``accuracy`` (from 0 to 1), ``n`` (episodes), ``interval`` ([low, high]), ``interval_method``, ``right``,
-        ``tasks``, ``tries`` ([fewest, most] at a task), ``about``'s entries, and ``official_accuracy``, ``returns``,
-        ``steps``, ``invalid_actions``, ``failures``, ``breakdown``, ``pass_at_k``, ``usage``.
+        ``tasks``, ``clusters`` (tasks, twins counted once), ``tries`` ([fewest, most] at a task), ``bounds`` where
+        episodes are missing ([lowest, highest] accuracy that they could have led to), ``about``'s entries, and
+        ``official_accuracy``, ``returns``, ``steps``, ``invalid_actions``, ``failures``, ``breakdown``, ``pass_at_k``,
+        ``usage``.
 
     Raises:
         ValueError: there are no episodes, they are of several policies, or ``about`` names one of the results.
@@ -63,7 +67,9 @@ def summary(trajectories: Sequence[Trajectory], about: Mapping[str, object]) -> 
         **headline,
         "right": rate.right,
         "tasks": len(tries),
+        "clusters": len(by_question(episodes)),
         "tries": [min(tries), max(tries)],
+        **_bounds(rate, about.get("missing")),
         **(_said(episodes) | dict(about)),
         "official_accuracy": _rate(official_accuracy(episodes)),
         "returns": {name: _mean(found) for name, found in returns(episodes).items()},
@@ -90,6 +96,14 @@ def _check(episodes: Sequence[Trajectory], about: Mapping[str, object]) -> None:
     taken = sorted(set(about) & {*_RESULTS, *_MORE})
     if taken:
         raise ValueError(f"these names are those of results, not of settings: {', '.join(taken)}")
+
+
+def _bounds(rate: Rate, missing: object) -> dict[str, list[float]]:
+    """Return what accuracy would be if the missing episodes had all been wrong, and if they had all been right."""
+    if not isinstance(missing, int) or missing <= 0:
+        return {}
+    asked = rate.n + missing
+    return {"bounds": [_round(rate.right / asked), _round((rate.right + missing) / asked)]}
 
 
 def _said(episodes: Sequence[Trajectory]) -> dict[str, object]:
@@ -199,8 +213,26 @@ def _headline(numbers: Mapping[str, Any]) -> list[str]:
     rate = percent(numbers["accuracy"], *numbers["interval"])
     tries = numbers["tries"]
     tried = "" if tries == [1, 1] else f", {'–'.join(str(end) for end in sorted(set(tries)))} tries each"
-    told = f"{numbers['right']:,} of {numbers['n']:,} episodes right ({numbers['tasks']:,} tasks{tried})"
-    return [f"**{cell(numbers.get('policy'))}**: {rate}, {told}.", "", f"Interval: {numbers['interval_method']}."]
+    twins = "" if numbers["clusters"] == numbers["tasks"] else f", {numbers['clusters']:,} with twins counted once"
+    right = f"{numbers['right']:,} of {counted(numbers['n'], 'episode')} right"
+    told = f"{right} ({counted(numbers['tasks'], 'task')}{twins}{tried})"
+    missing = said_missing(numbers)
+    return [
+        f"**{cell(numbers.get('policy'))}**: {rate}, {told}.",
+        *(["", f"**{missing}**"] if missing else []),
+        "",
+        f"Interval: {numbers['interval_method']}.",
+    ]
+
+
+def said_missing(numbers: Mapping[str, Any]) -> str:
+    """Return a sentence on the episodes that a run lacks and what they could change, from its summary; else nothing."""
+    if "bounds" not in numbers:
+        return ""
+    missing, (low, high) = numbers["missing"], numbers["bounds"]
+    lost = f"{missing:,} of {counted(numbers['n'] + missing, 'episode')} {'is' if missing == 1 else 'are'} missing"
+    between = f"accuracy lies between {100 * low:.1f} % and {100 * high:.1f} %"
+    return f"{lost}: {between}, whatever {'it' if missing == 1 else 'they'} would have been."
 
 
 def _means(numbers: Mapping[str, Any]) -> list[tuple[str, str, str]]:
@@ -241,7 +273,7 @@ def _passes(found: Mapping[str, Any]) -> list[str]:
 def _causes(numbers: Mapping[str, Any]) -> list[str]:
     found = numbers["failures"]
     if not found["count"]:
-        return [f"No failure among {found['n']:,} episodes."]
+        return [f"No failure among {counted(found['n'], 'episode')}."]
     rows = [(CAUSES[name], f"{part['count']:,}", _share(part)) for name, part in found["causes"].items()]
     low, high = (1 - end for end in reversed(numbers["interval"]))
     total = ("all failures", f"{found['count']:,}", percent(found["count"] / found["n"], low, high))

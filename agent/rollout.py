@@ -132,7 +132,7 @@ class Trajectory:
             steps = data.pop("steps")
             data["trajectory"] = [Step(**step) for step in data["trajectory"]]
             data["fault"] = Fault(**data["fault"]) if data["fault"] else None
-            data["failed_tries"] = [Fault(**fault) for fault in data["failed_tries"]]
+            data["failed_tries"] = [Fault(**fault) for fault in data.get("failed_tries", ())]
             read = cls(**data)
             if steps != len(read.trajectory):
                 raise TypeError(f"steps is {steps}, but {len(read.trajectory)} are recorded")

@@ -22,6 +22,11 @@ def _line(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
+def counted(count: int, noun: str) -> str:
+    """Return how many there are of something, such as ``1 task`` or ``1,034 tasks``."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def percent(share: float, low: float | None, high: float | None) -> str:
     """Return a share with its interval, such as ``41.2 % [36.1, 46.5]``."""
     return f"{100 * share:.1f} %" + ("" if low is None or high is None else f" [{100 * low:.1f}, {100 * high:.1f}]")

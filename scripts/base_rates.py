@@ -1,6 +1,6 @@
 """Measure base rates: policies that know nothing, and the oracle, on every question of every data set.
 
-Plays over a real server and writes Markdown with Wilson's 95 % intervals. docs/base_rates.md is its output:
+Plays over a real server and writes Markdown with 95 % intervals. docs/base_rates.md is its output:
 
     python scripts/base_rates.py --out docs/base_rates.md
 """
@@ -25,8 +25,9 @@ from sql_env.server.settings import Settings
 
 INTRODUCTION = """# Base rates
 
-Right answers of policies that know nothing, and of the oracle, over every question, with Wilson's 95 % intervals. A
-result on SQLEnv means what it means beside these. Written by `python scripts/base_rates.py --out docs/base_rates.md`.
+Right answers of policies that know nothing, and of the oracle, over every question, with 95 % intervals in which questions
+with the same gold count once ([evaluation](evaluation.md)). A result on SQLEnv means what it means beside these. Written
+by `python scripts/base_rates.py --out docs/base_rates.md`.
 
 - **null** gives a blank answer at once.
 - **random** explores sensibly for a few steps and guesses a value that it saw (`RandomPolicy`, seed 0).

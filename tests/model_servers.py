@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, Literal
 
 from sql_env.models import TOOLS
 
@@ -23,14 +23,20 @@ PLAN = (("DESCRIBE", "plot"), ("QUERY", "SELECT COUNT(*) FROM plot WHERE has_she
 
 @dataclass
 class Answer:
-    """What a server sends: JSON or raw text, in whole, in part (``drop``) or never (``hang``)."""
+    """What a server sends: JSON or raw text, in whole, in part (``drop``), never (``hang``) or for ever.
+
+    For ever: as many bytes of white space at once as ``endless`` says, or a byte of the headers or of the body every
+    tenth of a second (``drip``).
+    """
 
     body: Any = None
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
-    raw: str | None = None
+    raw: str | bytes | None = None
     drop: bool = False
     hang: bool = False
+    drip: Literal["headers", "body"] | None = None
+    endless: int = 0
 
 
 @dataclass
@@ -76,7 +82,10 @@ def model_server(
                 closing.wait(30)
                 self.close_connection = True
                 return
-            sent = (answer.raw if answer.raw is not None else json.dumps(answer.body)).encode()
+            if answer.drip or answer.endless:
+                self._send_for_ever(answer)
+            written = answer.raw if answer.raw is not None else json.dumps(answer.body)
+            sent = written.encode() if isinstance(written, str) else written
             self.send_response(answer.status)
             for name, value in ({"content-type": "application/json"} | answer.headers).items():
                 self.send_header(name, value)
@@ -84,6 +93,18 @@ def model_server(
             self.end_headers()
             self.wfile.write(sent)
             self.close_connection = self.close_connection or answer.drop
+
+        def _send_for_ever(self, answer: Answer) -> None:
+            """Until the client has enough, which raises, or the server closes."""
+            self.wfile.write(b"HTTP/1.1 200 OK\r\n")
+            if answer.drip != "headers":
+                self.wfile.write(b"content-type: application/json\r\n\r\n")
+            while not closing.is_set():
+                self.wfile.write(b" " * answer.endless if answer.endless else b"x")
+                self.wfile.flush()
+                if answer.drip:
+                    closing.wait(0.1)
+            raise ConnectionAbortedError
 
     class Server(ThreadingHTTPServer):
         daemon_threads = True

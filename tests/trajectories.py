@@ -46,6 +46,14 @@ def run_of(outcomes: str, repeats: int = 1, **changes: Any) -> list[Trajectory]:
     ]
 
 
+def twins(outcomes: str, of: int = 2, **changes: Any) -> list[Trajectory]:
+    """One episode for each letter, right for an ``x``; ``of`` letters in a row are twins: tasks of one gold."""
+    return [
+        episode(place, letter == "x", twin_of=f"task-{place - place % of}", **changes)
+        for place, letter in enumerate(outcomes)
+    ]
+
+
 @st.composite
 def generated(draw: st.DrawFn) -> Trajectory:
     verdict = draw(st.sampled_from(VERDICTS))
@@ -72,6 +80,8 @@ def generated(draw: st.DrawFn) -> Trajectory:
         answer_type=draw(st.sampled_from(["integer", "table"])),
         db_id=draw(WORDS),
         repeat=draw(st.integers(0, 3)),
+        twin_of=draw(st.sampled_from(["", "task-0", "task-1"])),
+        answer_form=draw(st.sampled_from(["value", "sql"])),
         fault=draw(st.sampled_from([None, fault])) if verdict != "correct" else None,
     )
 

@@ -1,7 +1,10 @@
 """Runs beside each other: pairs, seeds, tables, the script."""
 
+import itertools
 import json
 import math
+import random
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -10,17 +13,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.image import imread
 from running import run
-from trajectories import episode, run_of
+from trajectories import episode, run_of, twins
 
 from sql_env.agent.comparison import as_json, as_markdown, compare_runs
 from sql_env.agent.intervals import NO_SPREAD, holm, mcnemar, newcombe, sign_flip
-from sql_env.agent.paired import MCNEMAR, SIGN_FLIP, compare, over_seeds
+from sql_env.agent.paired import MCNEMAR, NO_SPREAD_OF_SEEDS, SIGN_FLIP, T_OF_SEEDS, compare, over_seeds
 from sql_env.agent.rollout import Trajectory
 
 outcomes = st.integers(1, 40).flatmap(lambda n: st.tuples(*[st.text("x.", min_size=n, max_size=n)] * 2))
 
 
-def write(folder: Path, episodes: list[Trajectory], **settings: object) -> Path:
+def write(folder: Path, episodes: list[Trajectory], /, **settings: object) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     lines = "".join(played.to_json() + "\n" for played in episodes)
     (folder / "trajectories.jsonl").write_text(lines, "utf-8")
@@ -90,6 +93,50 @@ def test_repeated_tasks_are_compared_by_their_means() -> None:
     assert compare(run_of("x.x.", 1), run_of("xxx.....", 2)).test == SIGN_FLIP
 
 
+def test_twins_are_flipped_together() -> None:
+    """Three questions of two tasks, each better twice: as rare as three flips of one side, 2/2³, not 2/2⁶."""
+    found = compare(twins("......"), twins("xxxxxx"))
+    assert (found.n, found.only_first, found.only_second, found.test) == (6, 0, 6, SIGN_FLIP)
+    assert found.p_value == pytest.approx(2 / 2**3, abs=0.01)
+    assert (found.difference, found.low, found.method) == (1.0, None, NO_SPREAD)
+    old = [replace(played, twin_of="") for played in twins("xxxxxx")]
+    assert compare(twins("......"), old).p_value == compare(old, twins("......")).p_value == found.p_value
+
+
+def test_the_difference_is_the_mean_over_tasks_and_not_over_questions() -> None:
+    """A question of three tasks, all better, and three of one: 3/6. Residuals 3 − 1.5, 0 − 0.5 thrice; t of 3."""
+    first = [*twins("...", of=3), *(episode(n) for n in range(3, 6))]
+    found = compare(first, [*twins("xxx", of=3), *(episode(n) for n in range(3, 6))])
+    half = 3.182446 * math.sqrt(4 / 3 * (1.5**2 + 3 * 0.5**2)) / 6
+    assert found.difference == 0.5
+    assert (found.low, found.high) == (pytest.approx(0.5 - half), 1.0)
+
+
+def test_two_runs_that_are_equally_good_seldom_differ() -> None:
+    """142 tasks of 66 questions as in Spider's test split, twins mostly answered alike: 5 % may be called different."""
+    sizes, rng = [1] * 4 + [2] * 54 + [3] * 6 + [6] * 2, random.Random(0)
+
+    def play(hardness: list[float]) -> list[Trajectory]:
+        asked, played = iter(range(142)), []
+        for question, (size, share) in enumerate(zip(sizes, hardness, strict=True)):
+            alike = rng.random() < share
+            for place in itertools.islice(asked, size):
+                right = alike if rng.random() < 0.9 else rng.random() < share
+                played.append(episode(place, right, twin_of=f"first-{question}"))
+        return played
+
+    wrong, naive = 0, 0
+    for _ in range(300):
+        hardness = [rng.random() for _ in sizes]
+        first, second = play(hardness), play(hardness)
+        found = compare(first, second)
+        assert (found.n, found.test) == (142, SIGN_FLIP)
+        wrong += found.p_value < 0.05
+        naive += mcnemar(found.only_first, found.only_second) < 0.05
+    assert 0.02 <= wrong / 300 <= 0.08
+    assert naive / 300 > 0.1, "as if twins were independent"
+
+
 def test_sign_flips_agree_with_all_of_them() -> None:
     differences = [0.25, 0.5, -0.25, 1.0, 0.75, 0.0, 0.5, -0.5]
     flips = [sum(s * d for s, d in zip(signs, differences, strict=True)) for signs in product((-1, 1), repeat=8)]
@@ -118,6 +165,9 @@ def test_seeds_by_hand() -> None:
     assert str(found.each[0]) == "20.0 % [3.6, 62.4]"
     alone = over_seeds({5: run_of("x.")})
     assert (alone.sd, alone.low, alone.high) == (None, None, None)
+    assert (found.method, alone.method) == (T_OF_SEEDS, NO_SPREAD_OF_SEEDS)
+    with pytest.raises(ValueError, match="each seed drew other tasks"):
+        over_seeds({0: run_of("x."), 1: run_of("x..")})
     with pytest.raises(ValueError, match="no seeds"):
         over_seeds({})
 
@@ -137,6 +187,39 @@ def test_runs_that_differ_only_in_the_seed_are_averaged(tmp_path: Path) -> None:
     assert "| a, b | 2 | 50.0 % [0.0, 100.0] | 14.1 |" in text
     assert "p (Holm)" in text
     assert json.loads(json.dumps(as_json(found), allow_nan=False))["against"]["c"]["p_holm"] == 0.75
+
+
+def test_seeds_that_drew_other_tasks_are_not_averaged(tmp_path: Path) -> None:
+    folders = [write(tmp_path / str(seed), run_of("x." + seed * "."), seed=seed) for seed in range(2)]
+    found = compare_runs(folders, shared_only=True)
+    assert (found.seeds, found.drawn_apart) == ({}, ["0, 1"])
+    assert as_markdown(found).endswith("\n\nNot averaged over seeds, since each seed drew other tasks: 0, 1.\n")
+    assert as_json(found)["drawn_apart"] == ["0, 1"]
+
+
+def test_missing_episodes_are_told_under_the_table(tmp_path: Path) -> None:
+    whole = write(tmp_path / "whole", run_of("x."), episodes="all", num_tasks=2, repeats=1)
+    told = write(tmp_path / "told", run_of("x."))
+    (told / "summary.json").write_text('{"n": 2, "missing": 2}', "utf-8")
+    stale = write(tmp_path / "stale", run_of("x."), episodes="all", num_tasks=3, repeats=2)
+    (stale / "summary.json").write_text('{"n": 1, "missing": 9}', "utf-8")
+    drawn = write(tmp_path / "drawn", run_of("x."), episodes=3, num_tasks=90, repeats=1)
+    (drawn / "summary.json").write_text("[]", "utf-8")
+    found = compare_runs([whole, told, stale, drawn])
+    assert [run.numbers.get("missing") for run in found.runs.values()] == [None, 2, 4, 1]
+    text = as_markdown(found)
+    assert "**told: 2 of 4 episodes are missing: accuracy lies between 25.0 % and 75.0 %, whatever they would" in text
+    assert "**drawn: 1 of 3 episodes is missing: " in text
+    assert "**whole" not in text
+    assert as_json(found)["runs"]["stale"]["bounds"] == pytest.approx([1 / 6, 5 / 6], abs=1e-6)
+
+
+def test_the_footer_says_which_to_trust(tmp_path: Path) -> None:
+    def text(episodes: list[Trajectory]) -> str:
+        return as_markdown(compare_runs([write(tmp_path / name, episodes) for name in ("a", "b")]))
+
+    assert "The exact test is conservative; where it and the interval disagree, the test counts." in text(run_of("x."))
+    assert "two-sided. Where the test and the interval disagree, the test counts." in text(twins("x."))
 
 
 def test_the_same_seed_twice_is_no_spread(tmp_path: Path) -> None:
@@ -181,7 +264,7 @@ def test_what_cannot_be_compared(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="at least two runs"):
         compare_runs([first])
     told = as_markdown(compare_runs([first, second], shared_only=True))
-    assert "Left out, as only one of the two played them: 1 tasks (second)." in told
+    assert "Left out, as only one of the two played them: 1 task (second)." in told
 
 
 def test_the_script_says_in_one_line_what_is_wrong(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from trajectories import episode, run_of, step
 
-from sql_env.agent.dataset_card import card
+from sql_env.agent.dataset_card import card, public
 from sql_env.agent.faults import Fault
 from sql_env.agent.report import summary
 from sql_env.agent.rollout import Step, Trajectory
@@ -54,6 +54,7 @@ def full(task: int) -> Trajectory:
     ]
     fault = Fault("policy", "raised", "ValueError: |\n", 2)
     changes: dict[str, Any] = {"seed": task, "index": None, "num_tasks": None, "policy_seed": 2**31 - 1, "prompt": "v1"}
+    changes["failed_tries"] = [Fault("connection", "server", "the server went away", 1)]
     return episode(task, trajectory=steps, fault=fault, official=task % 2 == 0, par=None, **changes)
 
 
@@ -107,7 +108,8 @@ def test_every_column_is_declared_and_told() -> None:
     line = json.loads(plain(1).to_json())
     assert list(declared) == list(line)
     assert [part["name"] for part in declared["trajectory"]["list"]] == [field.name for field in fields(Step)]
-    assert [part["name"] for part in declared["fault"]["struct"]] == list(asdict(Fault("policy", "raised", "x")))
+    for parts in (declared["fault"]["struct"], declared["failed_tries"]["list"]):
+        assert [part["name"] for part in parts] == list(asdict(Fault("policy", "raised", "x")))
     for name in [*line, *(field.name for field in fields(Step))]:
         assert f"- `{name}`: " in text
 
@@ -142,8 +144,30 @@ def test_the_card_says_what_was_measured_and_how() -> None:
     text = card(summary(run_of("xxx......."), {}), "python scripts/evaluate.py --policy oracle \\\n  --seed 1")
     assert "10 episodes of SQLEnv" in text
     assert "30.0 % [10.8, 60.3]" in text
-    assert "    python scripts/evaluate.py --policy oracle \\\n      --seed 1\n" in text
-    assert "How it was made" not in card(summary(run_of("x"), {}))
+    assert "\n    python scripts/evaluate.py --policy oracle --seed 1\n" in text
+    one = card(summary(run_of("x"), {"missing": 3}))
+    assert "How it was made" not in one
+    assert "1 episode of SQLEnv" in one
+    assert "**3 of 4 episodes are missing: accuracy lies between 25.0 % and 100.0 %" in one
+
+
+@pytest.mark.parametrize(
+    ("command", "shown"),
+    [
+        ("evaluate.py --base-url http://a:b@10.0.0.1:8000 --seed 1", "evaluate.py --seed 1"),
+        ("evaluate.py --model-url=http://k@host/v1?key=s --model m", "evaluate.py --model m"),
+        ("evaluate.py --model-u http://x --conc 4 --ou '/home/me/my runs' --quiet", "evaluate.py --quiet"),
+        ("evaluate.py --concurrency=4 --policy p --out", "evaluate.py --policy p"),
+        ("p --answer 'see http://me:p@ss@h.org:1/a/b?token=s#f now'", "p --answer 'see http://h.org:1/a/b now'"),
+        ("p --answer https://k@h.org --answer 'é | $x'", "p --answer https://h.org --answer 'é | $x'"),
+        ("p --answer 'a\n```b'", "p --answer 'a ```b'"),
+        ("p 'open --out x", "p ''\"'\"'open'"),
+        ("p --overwrite --context 9 --model m -o x -- y", "p --overwrite --context 9 --model m -o x -- y"),
+    ],
+)
+def test_no_secret_stands_in_the_command(command: str, shown: str) -> None:
+    assert public(command) == shown
+    assert f"\n    {shown}\n" in card(summary(run_of("x"), {}), command)
 
 
 @pytest.mark.parametrize(("n", "size"), [(1, "n<1K"), (999, "n<1K"), (1000, "1K<n<10K"), (20_000, "10K<n<100K")])

@@ -1,9 +1,11 @@
 """The language-model policy over real HTTP and a real SQLEnv server, against endpoints that behave and that do not."""
 
 import asyncio
+import gzip
 import itertools
 import json
 import re
+import resource
 import threading
 import time
 from collections.abc import Callable
@@ -17,13 +19,24 @@ from model_servers import PLAN, Analyst, Answer, Body, acting, call, completion,
 from sql_env.agent import prompts
 from sql_env.agent.conversation import Demonstration
 from sql_env.agent.demonstrations import demonstrations
-from sql_env.agent.endpoint import ChatClient, Endpoint, RequestError, cost
+from sql_env.agent.endpoint import ChatClient, Endpoint, cost
 from sql_env.agent.faults import EndpointError, RolloutError
-from sql_env.agent.language_model import CUT, FROM_TEXT, NOTHING_READ, TRUNCATED, UNPARSED, LanguageModelPolicy
+from sql_env.agent.language_model import (
+    CUT,
+    DOUBTFUL,
+    FROM_TEXT,
+    NOTHING_READ,
+    TRUNCATED,
+    UNPARSED,
+    LanguageModelPolicy,
+)
+from sql_env.agent.model_choice import ready
 from sql_env.agent.oracle import OraclePolicy
 from sql_env.agent.policy_thread import PolicyThread
+from sql_env.agent.refusals import RequestError
 from sql_env.agent.replies import OTHER_ARGUMENT, SEVERAL_ACTIONS
 from sql_env.agent.rollout import Recording, Trajectory, play_on
+from sql_env.agent.rollouts import Setup, collect, jobs
 from sql_env.client import SQLEnvClient
 
 TASK = "allotment_society-001"
@@ -300,6 +313,20 @@ FAILS: dict[str, tuple[Callable[[Body], Answer], str]] = {
     "choices null": (lambda _: Answer({"choices": None, "error": {"message": "overloaded"}}), "overloaded"),
     "message null": (lambda _: Answer({"choices": [{"message": None}]}), "no chat completion"),
     "401": (lambda _: refusal("wrong key", 401), "set OPENAI_API_KEY"),
+    "a stream": (
+        lambda _: Answer(
+            raw='data: {"choices":[{"delta":{"content":"x"}}]}\n\ndata: [DONE]\n\n',
+            headers={"content-type": "text/event-stream"},
+        ),
+        "no chat completion: 'data:",
+    ),
+    "a byte of the body now and then": (lambda _: Answer(drip="body"), "no whole answer within 0.3 s"),
+    "a byte of the headers now and then": (lambda _: Answer(drip="headers"), "no whole answer within 0.3 s"),
+    "429 that speaks of calls": (lambda _: refusal("you may call the API again tomorrow", 429), "still answered 429"),
+    "quota": (
+        lambda _: refusal("You exceeded your current quota", 429, code="insufficient_quota"),
+        "still answered 429 after all retries: You exceeded",
+    ),
     "402": (lambda _: refusal("credits", 402), "no credit left"),
     "403": (lambda _: refusal("no", 403), "no right to this model"),
     "404": (lambda _: refusal("The model `m` does not exist", 404), "check the model's name"),
@@ -316,6 +343,67 @@ def test_what_does_not_pass_is_the_connections_fault_and_no_wrong_answer(starter
         play(starter_server, served.url, timeout=0.3)
     assert (caught.value.source, caught.value.kind) == ("connection", "endpoint")
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_an_endless_answer_is_given_up_early(compressed: bool) -> None:
+    """200 MB, or what unpacks to as many, take little memory and no second try."""
+    big = gzip.compress(b" " * 200_000_000, 1) if compressed else None
+    answer = Answer(raw=big, headers={"content-encoding": "gzip"}) if compressed else Answer(endless=1_000_000)
+    with model_server(lambda *_: answer) as served:
+        chat = ChatClient(Endpoint(model="m", base_url=served.url, timeout=20.0))
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        with pytest.raises(EndpointError, match=r"the answer is longer than 10,000,000 bytes"):
+            _ask(chat)
+        grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+        chat.close()
+    assert len(served.requests) == 1
+    assert grown < 120_000  # kB
+
+
+def test_a_client_that_is_closed_leaves_no_thread() -> None:
+    """Not even where it waits."""
+    before = set(threading.enumerate())
+    with model_server(lambda *_: Answer(drip="body")) as served:
+        chats = [ChatClient(Endpoint(model="m", base_url=served.url, timeout=0.2, max_retries=0)) for _ in range(8)]
+        for chat in chats:
+            with pytest.raises(EndpointError):
+                _ask(chat)
+            chat.close()
+            chat.close()
+            with pytest.raises(RuntimeError):
+                _ask(chat)
+    left = [thread.name for thread in set(threading.enumerate()) - before if thread.name.startswith("requests to")]
+    assert left == []
+
+
+LATER: dict[str, tuple[Answer, type[Exception], str]] = {
+    "a content policy": (refusal("flagged by our content policy", 403), RequestError, "refused this request with 403"),
+    "a firewall": (Answer(raw="<html>", status=403, headers={"content-type": "text/html"}), RequestError, "with 403"),
+    "a data policy": (refusal("No endpoints match your data policy", 404), RequestError, "refused this request"),
+    "error as text": (Answer({"error": "No allowed providers"}, 404), RequestError, "refused this request with 404"),
+    "the model is gone": (refusal("The model `m` does not exist", 404), EndpointError, "check the model's name"),
+    "the tunnel is gone": (
+        Answer(raw="<html>", status=404, headers={"content-type": "text/html"}),
+        EndpointError,
+        "the URL",
+    ),
+    "the key is gone": (refusal("revoked", 401), EndpointError, "set OPENAI_API_KEY"),
+    "the credit is gone": (refusal("pay", 402), EndpointError, "no credit left"),
+    "the quota is gone": (refusal("quota", 429, code="insufficient_quota"), EndpointError, "still answered 429"),
+}
+
+
+@pytest.mark.parametrize("name", LATER)
+def test_a_refusal_after_requests_that_succeeded(name: str) -> None:
+    answer, error, said = LATER[name]
+    with model_server(lambda request, n: answer if n else completion(request, "OK")) as served:
+        chat = ChatClient(Endpoint(model="m", base_url=served.url, max_retries=1))
+        chat.check()
+        with pytest.raises(error, match=said) as caught:
+            _ask(chat)
+        chat.close()
+    assert type(caught.value) is error
 
 
 def test_nobody_there_is_the_connections_fault(starter_server: str) -> None:
@@ -408,6 +496,51 @@ def test_an_endpoint_that_counts_nothing(starter_server: str) -> None:
     assert [step.prompt_tokens for step in played.trajectory] == [None] * 3
 
 
+ABSURD = [10**9, 10**400, 2_000_000, -3, 1.5e300, "many", True, None, [5]]
+
+
+@pytest.mark.parametrize("count", ABSURD, ids=lambda count: str(count)[:12])
+def test_a_count_that_cannot_be_true_is_not_believed(starter_server: str, count: Any) -> None:
+    def reply(request: Body, number: int) -> Answer:
+        answer = ANALYST(request, number)
+        answer.body["usage"] = {"prompt_tokens": count, "completion_tokens": count}
+        return answer
+
+    with model_server(reply) as served:
+        played = play(starter_server, served.url)
+    assert played.correct
+    assert notes(played) == []
+    assert [step.prompt_tokens for step in played.trajectory] == [None] * 3
+    if count != 2_000_000:  # more than the prompt can hold, but who knows what was written
+        assert [step.completion_tokens for step in played.trajectory] == [None] * 3
+
+
+@pytest.mark.parametrize("count", [1, 9_999, 12_000])
+def test_a_wrong_count_spoils_no_later_episode(starter_server: str, count: int) -> None:
+    def reply(request: Body, number: int) -> Answer:
+        answer = ANALYST(request, number)
+        if number == 2:
+            answer.body["usage"]["prompt_tokens"] = count
+        return answer
+
+    async def twice(chat: ChatClient) -> list[Trajectory]:
+        player = PolicyThread(lambda: LanguageModelPolicy(chat), seconds=20)
+        async with SQLEnvClient(base_url=starter_server) as client:
+            firsts = [(await client.reset(task_id=TASK)).observation]
+            played = [await play_on(client, player, firsts[0], Recording(player.name, firsts[0], 7))]
+            again = (await client.reset(task_id=TASK)).observation
+            played.append(await play_on(client, player, again, Recording(player.name, again, 7)))
+        player.close()
+        return played
+
+    with model_server(reply) as served:
+        chat = ChatClient(Endpoint(model="m", base_url=served.url, context=4_000))
+        played = asyncio.run(twice(chat))
+        chat.close()
+    assert [one.correct for one in played] == [True, True]
+    assert notes(played[1]) == []
+
+
 # --- the context -----------------------------------------------------------------------------------------
 
 LONG = [("SAMPLE", "planting"), ("QUERY", "SELECT * FROM planting"), ("QUERY", "SELECT * FROM lease")] * 4
@@ -458,6 +591,52 @@ def test_a_question_that_does_not_fit_is_a_clear_fault(starter_server: str) -> N
                 "use fewer demonstrations, fewer max_tokens, or a model with a longer context" in played.fault.message
             )
     assert len(served.requests) <= 3
+
+
+def test_what_only_our_estimate_calls_too_long_is_sent(starter_server: str) -> None:
+    with model_server(ANALYST) as served:
+        played = play(starter_server, served.url, mode="text", max_tokens=300, context=500)
+    assert played.correct
+    assert DOUBTFUL in played.trajectory[0].notes
+
+
+@pytest.mark.parametrize("window", [1_500, 1_800, 2_200])
+@pytest.mark.parametrize("told", [True, False])
+def test_concurrency_changes_nothing(starter_server: str, window: int, told: bool) -> None:
+    """Near the limit of the context, whether we know it or the endpoint refuses; tokens depend on what is written."""
+
+    def counted(request: Body) -> int:
+        text = json.dumps(request["messages"])
+        return sum(sign.isdigit() for sign in text) + len(text) // 5
+
+    def reply(request: Body, number: int) -> Answer:
+        if counted(request) + request["max_tokens"] > window:
+            return refusal("context length exceeded", code="context_length_exceeded")
+        tables = re.findall(r"Tables: (.*)", request["messages"][1]["content"])[-1].split("\\n")[0].split(", ")
+        turn = taken(request)
+        answer = acting(request, "SAMPLE", tables[turn % len(tables)]) if turn < 10 else acting(request, "ANSWER", "1")
+        answer.body["usage"]["prompt_tokens"] = counted(request)
+        return answer
+
+    def run(url: str, concurrency: int) -> list[str]:
+        chat = ChatClient(Endpoint(model="m", base_url=url, context=window if told else 100_000, max_tokens=256))
+        setup = Setup(
+            base_url=starter_server,
+            selectors={"dataset": "starter", "split": "test"},
+            make_policy=lambda: LanguageModelPolicy(chat),
+            concurrency=concurrency,
+            policy_seconds=None,
+        )
+        played, lost = asyncio.run(collect(setup, jobs(90, None, 1, 0)[::5]))
+        chat.close()
+        assert lost == []
+        return [one.to_json() for one in played]
+
+    with model_server(reply) as served:
+        alone, crowd = run(served.url, 1), run(served.url, 16)
+    assert served.broken == []
+    assert alone == crowd
+    assert "removed to fit the context" in "".join(alone)
 
 
 def test_silent_truncation_is_noted(starter_server: str) -> None:
@@ -517,6 +696,79 @@ def test_the_key_comes_from_the_environment_and_is_not_shown(
         checked(up.url)
     assert up.keys == ["Bearer sk-secret", "Bearer none"]
     assert "sk-secret" not in repr(Endpoint(model="m", api_key="sk-secret"))
+
+
+KEY = "sk-secret-key-0123"
+
+
+@pytest.mark.parametrize("around", ["%s\r", "%s\n", "\t%s \r\n"])
+def test_white_space_around_the_key_goes(checked: Callable[..., str], around: str) -> None:
+    with model_server(lambda request, n: completion(request, "OK")) as up:
+        checked(up.url, api_key=around % KEY)
+    assert up.keys == [f"Bearer {KEY}"]
+    assert Endpoint(model="m", api_key=" \n").api_key == "none"
+
+
+@pytest.mark.parametrize("inside", ["\r", "\n", "\0", "\x7f", "é", "\u2028"])
+def test_a_key_that_no_header_can_carry_is_refused_and_not_shown(inside: str) -> None:
+    with pytest.raises(ValueError, match="the API key holds characters") as caught:
+        Endpoint(model="m", api_key=f"{KEY}{inside}{KEY}")
+    assert "secret" not in f"{caught.value!r}"
+
+
+@pytest.mark.parametrize("status", [200, 400, 401, 403, 404, 422, 429, 500, 503])
+def test_an_endpoint_that_repeats_the_key_does_not_make_us_show_it(
+    starter_server: str, caplog: pytest.LogCaptureFixture, status: int
+) -> None:
+    """Not in messages, the log or a trajectory, as far as the endpoint writes it as it is, and in no cut-off part."""
+
+    def reply(request: Body, number: int) -> Answer:
+        said = "x" * 490 + f" key {KEY} 'temperature' is not supported, failed to call a function; key {KEY}"
+        return refusal(said, status) if status != 200 else completion(request, f"ANSWER: {KEY}")
+
+    with model_server(reply) as served:
+        try:
+            said = play(starter_server, served.url, api_key=KEY, max_retries=0).to_json()
+        except RolloutError as error:
+            said = f"{error!r}"
+    assert served.keys[0] == f"Bearer {KEY}"
+    assert "sk-s" not in said + caplog.text
+
+
+def test_a_url_is_shown_without_its_password(checked: Callable[..., str]) -> None:
+    with pytest.raises(EndpointError, match=r"m at http://127\.0\.0\.1:9/v1/: ") as caught:
+        checked("http://me:hidden@127.0.0.1:9/v1?key=hidden")
+    assert "hidden" not in str(caught.value)
+
+
+def test_words_in_the_place_of_a_key_may_be_said() -> None:
+    assert Endpoint(model="m", api_key="ollama").redacted("ollama does") == "ollama does"
+    assert Endpoint(model="m", api_key="a'b").redacted("it's a'b, 'a\\'b'") == "it's [API key], 'a\\'b'"
+
+
+def test_what_decides_the_results_is_recorded(starter_server: str) -> None:
+    def reply(request: Body, number: int) -> Answer:
+        for wrong in PECULIAR.values():
+            if refused := wrong(request):
+                return refused
+        return completion(request, "OK")
+
+    with model_server(reply, [{"id": "m", "max_model_len": 4_096}]) as up:
+        endpoint = Endpoint(model="m", base_url=up.url, api_key=KEY, top_p=0.9, mode="text", max_tokens=64)
+        about = asyncio.run(ready(endpoint, starter_server, "starter", "test", shots=1)).about
+    shown = about.pop("demonstrations")
+    assert len(shown) == 1
+    assert about == {
+        "model": "m",
+        "tools": False,
+        "refused": ["seed", "temperature", "system messages"],
+        "temperature": 0.0,
+        "top_p": 0.9,
+        "max_tokens": 64,
+        "context": 4_096,
+        "shots": 1,
+        "prompt": prompts.PROMPT_VERSION,
+    }
 
 
 @pytest.mark.parametrize(

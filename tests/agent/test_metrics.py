@@ -6,12 +6,26 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from trajectories import episode, run_of, runs, step
+from trajectories import episode, run_of, runs, step, twins
 
 from sql_env.agent.failures import cause, failures
 from sql_env.agent.faults import Fault
-from sql_env.agent.intervals import NO_SPREAD, WILSON, effective_size, median_by_task, score
+from sql_env.agent.intervals import (
+    NO_MEDIAN,
+    NO_SPREAD,
+    SCORE_CLUSTERED,
+    SCORE_OF_MEAN,
+    SCORE_OF_MEAN_CLUSTERED,
+    T_CLUSTERED,
+    WILSON,
+    T,
+    effective_size,
+    median_clustered,
+    score,
+    score_of_mean,
+)
 from sql_env.agent.metrics import (
+    BOUNDS,
     BREAKDOWNS,
     Rate,
     accuracy,
@@ -20,8 +34,11 @@ from sql_env.agent.metrics import (
     invalid_actions,
     mean,
     median,
+    official_accuracy,
     pass_at_k,
     prompt_tokens,
+    returns,
+    steps,
 )
 from sql_env.agent.rollout import Trajectory
 
@@ -64,13 +81,62 @@ def test_tasks_that_were_tried_once_have_wilsons_interval() -> None:
     assert rate.method == WILSON
 
 
-def test_repeated_tasks_are_clustered_and_not_called_wilsons() -> None:
+def test_repeated_tasks_are_clustered_and_said_to_be() -> None:
     rate = accuracy(run_of("xxxx....xxxx....", repeats=4))
-    assert "Wilson" not in rate.method
-    assert "clustered by task" in rate.method
+    assert rate.method == SCORE_CLUSTERED
+    assert "clustered by question" in rate.method
     independent = Rate.of([True, False] * 8)
     assert rate.low < independent.low
     assert rate.high > independent.high
+
+
+def test_twins_are_one_question_everywhere() -> None:
+    """Every number of twins has the interval that it would have as tries at one task; n counts as before."""
+    asked, tried = twins("xxxx....xx......"), run_of("xxxx....xx......", repeats=2)
+    assert accuracy(asked) == accuracy(tried)
+    assert breakdown(asked, "hardness") == breakdown(tried, "hardness")
+    assert returns(asked) == returns(tried)
+    assert invalid_actions(asked) == invalid_actions(tried)
+    for numbers in (lambda played: played.correct, steps, prompt_tokens):
+        assert mean(asked, numbers) == mean(tried, numbers)
+        assert median(asked, numbers) == median(tried, numbers)
+    passed = pass_at_k(asked)[1]
+    assert (passed.n, passed.value, passed.method) == (16, 6 / 16, SCORE_CLUSTERED)
+    assert passed.low == pytest.approx(accuracy(asked).low)
+
+
+def test_a_twin_that_is_not_among_the_tasks_joins_those_that_are() -> None:
+    both = [episode(1, True, twin_of="task-0"), episode(2, twin_of="task-0")]
+    assert accuracy(both).method == SCORE_CLUSTERED
+    assert accuracy([*both[:1], episode(0, twin_of="")]).method == SCORE_CLUSTERED
+    assert accuracy([*both[:1], episode(2, dataset="spider", twin_of="task-0")]).method == WILSON
+
+
+def test_tries_at_twins_are_tries_at_each() -> None:
+    """Two twins, two tries each: pass@2 is 1 and 0, of one question."""
+    played = [
+        *(episode(1, right, repeat=n) for n, right in enumerate((True, False))),
+        *(episode(2, twin_of="task-1", repeat=n) for n in range(2)),
+    ]
+    found = pass_at_k(played)
+    assert [(found[k].value, found[k].n) for k in found] == [(0.25, 2), (0.5, 2)]
+    assert (found[2].low, found[2].high) == pytest.approx(score(0.5, 1))
+
+
+@pytest.mark.parametrize(
+    ("changes", "right"),
+    [
+        ({"verdict": None}, 0),
+        ({"verdict": "empty"}, 0),
+        ({"verdict": "wrong_value"}, None),
+        ({"verdict": None, "answer_form": "value"}, None),
+        ({"official": True}, 1),
+        ({"official": False}, 0),
+    ],
+)
+def test_no_answer_in_sql_is_officially_wrong(changes: dict[str, Any], right: int | None) -> None:
+    found = official_accuracy([episode(**({"answer_form": "sql"} | changes))])
+    assert (found and found.right) == right
 
 
 def test_tries_that_always_agree_are_worth_one_each() -> None:
@@ -93,7 +159,7 @@ def test_one_task_repeated_is_worth_one() -> None:
 
 
 def test_drawing_a_task_twice_is_repeating_it() -> None:
-    assert "task" in accuracy([episode(1), episode(1)]).method
+    assert accuracy([episode(1), episode(1)]).method == SCORE_CLUSTERED
 
 
 def test_one_name_in_two_data_sets_is_two_tasks() -> None:
@@ -136,10 +202,40 @@ def test_pass_at_1_is_the_accuracy_and_more_tries_pass_more(tasks: list[str]) ->
 
 def test_means_have_students_interval() -> None:
     """1, 2, 3, 4, 5: mean 3, standard error √(2.5/5), t with 4 degrees 2.776445."""
-    found = mean([episode(n, episode_return=float(n)) for n in range(1, 6)], lambda played: played.episode_return)
+    played = [episode(n, episode_return=float(n)) for n in range(1, 6)]
+    found = mean(played, lambda played: played.episode_return)
     assert found is not None
     half = 2.776445 * math.sqrt(2.5 / 5)
     assert (found.low, found.high) == pytest.approx((3 - half, 3 + half), rel=1e-6)
+    assert found.method == T
+    assert mean(played, lambda played: played.episode_return, BOUNDS["return"]) == found, "beyond its bounds"
+
+
+def test_means_between_bounds_are_rates_on_their_scale() -> None:
+    """Returns of 1.0 and −0.1 are outcomes in other words; means of what lies between are held with caution."""
+    found, rate = returns(run_of("xxx.......")), accuracy(run_of("xxx......."))
+    for name in ("return", "correctness"):
+        assert (found[name].low, found[name].high) == pytest.approx((1.1 * rate.low - 0.1, 1.1 * rate.high - 0.1))
+        assert found[name].method == SCORE_OF_MEAN
+    assert returns(twins("xx.."))["return"].method == SCORE_OF_MEAN_CLUSTERED
+
+
+def test_means_between_bounds_have_an_interval_where_all_are_alike() -> None:
+    found = returns(run_of("xxxx"))
+    low, _ = score(1.0, 4)
+    assert (found["return"].low, found["return"].high) == pytest.approx((1.1 * low - 0.1, 1.0))
+    assert (found["execution"].low, found["efficiency"].high) == (0.0, 0.0)
+    middle = score_of_mean([(2 * 0.45, 2)] * 7, BOUNDS["return"])
+    assert middle == pytest.approx([1.1 * end - 0.1 for end in score(0.5, 7)]), "twins are worth one"
+
+
+@given(st.lists(st.lists(st.floats(-0.1, 1.0), min_size=1, max_size=4), min_size=1, max_size=12))
+def test_means_between_bounds_stay_between_them(questions: list[list[float]]) -> None:
+    clusters = [(math.fsum(values), len(values)) for values in questions]
+    average = math.fsum(total for total, _ in clusters) / sum(count for _, count in clusters)
+    low, high = score_of_mean(clusters, (-0.1, 1.0)) or (9.0, 9.0)
+    assert -0.1 - 1e-9 <= low <= average + 1e-9
+    assert average - 1e-9 <= high <= 1.0 + 1e-9
 
 
 def test_repeating_every_episode_narrows_no_interval() -> None:
@@ -149,13 +245,13 @@ def test_repeating_every_episode_narrows_no_interval() -> None:
     assert alone is not None
     assert twice is not None
     assert (twice.low, twice.high) == pytest.approx((alone.low, alone.high))
-    assert (twice.n, alone.n) == (24, 12)
+    assert (twice.n, alone.n, twice.method) == (24, 12, T_CLUSTERED)
 
 
-def test_values_that_are_all_alike_have_no_interval() -> None:
-    found = mean([episode(n) for n in range(9)], lambda played: played.episode_return)
+def test_steps_that_are_all_alike_have_no_interval() -> None:
+    found = mean([episode(n) for n in range(9)], steps)
     assert found is not None
-    assert (found.value, found.n, found.low, found.high) == (pytest.approx(-0.1), 9, None, None)
+    assert (found.value, found.n, found.low, found.high) == (3, 9, None, None)
     assert found.method == NO_SPREAD
 
 
@@ -170,8 +266,17 @@ def test_steps_beyond_par_are_of_right_episodes() -> None:
 
 def test_medians_have_a_bootstrap_interval() -> None:
     """For 0 … 100 the order statistics that hold the median with 95 % are the 41st and the 61st: 40 and 60."""
-    low, high = median_by_task([[float(value)] for value in range(101)]) or (0.0, 0.0)
+    low, high = median_clustered([[float(value)] for value in range(101)]) or (0.0, 0.0)
     assert (low, high) == (pytest.approx(40, abs=2), pytest.approx(60, abs=2))
+
+
+def test_few_or_like_values_say_nothing_of_the_median() -> None:
+    assert median_clustered([[float(value), value + 0.5] for value in range(5)]) is None
+    assert median_clustered([[3.0], [3.0, 3.0]] * 9) is None
+    assert median_clustered([[float(value)] for value in range(6)]) is not None
+    found = median([episode(n) for n in range(9)], steps)
+    assert found is not None
+    assert (found.value, found.low, found.method) == (3, None, NO_MEDIAN)
 
 
 def test_invalid_actions_are_counted_by_kind() -> None:

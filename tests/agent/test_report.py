@@ -4,12 +4,14 @@ import json
 import random
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from matplotlib.image import imread
-from trajectories import episode, run_of, runs, step
+from trajectories import episode, run_of, runs, step, twins
 
+from sql_env.agent import figures
 from sql_env.agent.failures import CAUSES
 from sql_env.agent.figures import draw_accuracy, draw_failures, draw_steps
 from sql_env.agent.report import HEADER, markdown, row, summary
@@ -36,8 +38,28 @@ def test_the_headline_comes_first_then_the_settings() -> None:
 def test_repeats_are_said() -> None:
     found = summary(run_of("xx.xxx..", repeats=2), {})
     assert (found["tasks"], found["tries"], list(found["pass_at_k"])) == (4, [2, 2], ["1", "2"])
-    assert "Wilson" not in json.dumps(found)
+    assert "Wilson (1927)" not in json.dumps(found)
+    assert found["clusters"] == 4
     assert "2 tries each" in markdown(found)
+
+
+def test_twins_are_said() -> None:
+    found = summary(twins("xxxx....xx"), {})
+    assert (found["n"], found["tasks"], found["clusters"]) == (10, 10, 5)
+    assert "clustered by question, twins being one" in found["interval_method"]
+    assert "6 of 10 episodes right (10 tasks, 5 with twins counted once)." in markdown(found)
+
+
+def test_missing_episodes_are_said_with_what_they_could_change() -> None:
+    """1 right of 20 played of 90: 1/90 if all others had been wrong, 71/90 if they had been right."""
+    found = summary(run_of("x" + 19 * "."), {"missing": 70})
+    assert (found["missing"], found["bounds"]) == (70, [0.011111, 0.788889])
+    told = "70 of 90 episodes are missing: accuracy lies between 1.1 % and 78.9 %, whatever they would have been."
+    assert f"\n\n**{told}**\n\n" in markdown(found)
+    whole = summary(run_of("x."), {"missing": 0})
+    assert "bounds" not in whole
+    assert "missing" not in markdown(whole)
+    assert "1 of 2 episodes is missing: " in markdown(summary(run_of("x"), {"missing": 1}))
 
 
 @given(runs)
@@ -112,7 +134,9 @@ def test_markdown_tells_everything() -> None:
     assert r"a\|b c &lt;i> 東京" in text
     assert CAUSES["wrong_value_unseen"] in text
     assert r"| x\|y | 1 |" in text
-    assert "No failure among 1 episodes." in markdown(summary([episode(1, True)], {}))
+    one = markdown(summary([episode(1, True)], {}))
+    assert "1 of 1 episode right (1 task)." in one
+    assert "No failure among 1 episode." in one
 
 
 @pytest.mark.parametrize("episodes", [UNEVEN, [episode(1, True)], [episode(1)], run_of("xxxx"), run_of("....")])
@@ -133,3 +157,24 @@ def test_figures_repeat_their_bytes(episodes: list[Trajectory], tmp_path: Path) 
 def test_a_figure_holds_six_runs() -> None:
     with pytest.raises(ValueError, match="1 to 6 runs, not 7"):
         draw_accuracy(Path("never.png"), {str(number): run_of("x") for number in range(7)})
+
+
+def test_names_that_differ_at_their_end_stay_different(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    legends: list[tuple[list[str], int]] = []
+    draw = figures.Figure.legend
+
+    def legend(figure: figures.Figure, handles: list[Any], told: list[str], **options: Any) -> object:
+        legends.append((told, options["ncols"]))
+        return draw(figure, handles, told, **options)
+
+    monkeypatch.setattr(figures.Figure, "legend", legend)
+    names = [f"llm-Qwen/Qwen2.5-Coder-7B-Instruct-{'very-' * 9}long-spider-test-{seed}" for seed in range(3)]
+    middles = [f"{'a' * 40}{seed}{'b' * 40}" for seed in range(2)]
+    draw_accuracy(tmp_path / "long.png", {name: run_of("x.") for name in [*names, *middles]})
+    draw_accuracy(tmp_path / "short.png", {"one": run_of("x."), "two": run_of("x.x")})
+    (long, one_column), (_, two_columns) = legends
+    assert (one_column, two_columns) == (1, 2)
+    shown = [text.split(":")[0] for text in long]
+    assert len(set(shown)) == 5
+    assert all(len(name) <= 48 for name in shown)
+    assert shown[2].endswith("test-2")
