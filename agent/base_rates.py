@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from sql_env.agent.metrics import accuracy, returns
-from sql_env.agent.rollout import Trajectory
 from sql_env.agent.tables import points
+from sql_env.agent.trajectory import Trajectory
 
 SPLITS = ("train", "eval", "test")
 HARDNESS = ("easy", "medium", "hard", "extra")

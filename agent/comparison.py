@@ -13,9 +13,9 @@ from typing import Any
 from sql_env.agent.intervals import holm
 from sql_env.agent.paired import MCNEMAR, Paired, Seeds, compare, over_seeds, same_tasks
 from sql_env.agent.report import HEADER, row, said_missing, summary
-from sql_env.agent.rollout import Trajectory
 from sql_env.agent.run_folder import read_settings, read_trajectories
 from sql_env.agent.tables import NONE, cell, counted, difference, p_value, percent, table
+from sql_env.agent.trajectory import Trajectory
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,9 @@ from sql_env.agent.faults import Fault, RolloutError
 from sql_env.agent.metrics import accuracy
 from sql_env.agent.policies import Policy
 from sql_env.agent.policy_thread import Blamed
-from sql_env.agent.rollout import Recording, Trajectory, attributed, play_on, policy_seed
+from sql_env.agent.rollout import Recording, attributed, play_on, policy_seed
 from sql_env.agent.rollouts import jobs
+from sql_env.agent.trajectory import Trajectory
 from sql_env.models import SQLAction, SQLObservation
 
 SELECTORS = frozenset(("dataset", "split", "db_id", "hardness", "answer_form"))

@@ -6,7 +6,7 @@ The first that holds is the cause: the policy failed; it gave no answer within t
 from collections import Counter
 from collections.abc import Iterable
 
-from sql_env.agent.rollout import Trajectory
+from sql_env.agent.trajectory import Trajectory
 
 CAUSES = {
     "policy_raised": "policy raised an error",

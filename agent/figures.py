@@ -15,8 +15,8 @@ from unicodedata import east_asian_width
 
 from sql_env.agent.failures import CAUSES, failures
 from sql_env.agent.metrics import Rate, accuracy, breakdown, median, steps
-from sql_env.agent.rollout import Trajectory
 from sql_env.agent.tables import counted
+from sql_env.agent.trajectory import Trajectory
 
 try:
     from matplotlib import style

@@ -30,7 +30,7 @@ from sql_env.agent.intervals import (
     score_of_mean,
     t_clustered,
 )
-from sql_env.agent.rollout import Trajectory
+from sql_env.agent.trajectory import Trajectory
 
 Task = tuple[str, str]
 """Data set and task id."""

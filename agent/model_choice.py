@@ -16,7 +16,7 @@ class ReadyModel:
 
     Attributes:
         make: makes a policy; all of them share the endpoint's client.
-        about: what decides its results, for run.json, as far as the endpoint shows it; and the prices, for the cost.
+        about: what decides its results, for run.json, as far as the endpoint shows it.
         found: what the endpoint told, in one line.
     """
 
@@ -58,5 +58,5 @@ async def ready(
         "shots": shots,
         "demonstrations": [one.trajectory.task_id for one in shown],
         "prompt": LanguageModelPolicy.prompt,
-    } | ({"prices": list(endpoint.prices)} if endpoint.prices else {})
+    }
     return ReadyModel(lambda: LanguageModelPolicy(client, shown), about, found)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sql_env.agent.intervals import CLUSTERED, NEWCOMBE, NO_SPREAD, T, mcnemar, newcombe, sign_flip, t_clustered
 from sql_env.agent.metrics import Rate, Task, accuracy, by_task
-from sql_env.agent.rollout import Trajectory
+from sql_env.agent.trajectory import Trajectory
 
 MCNEMAR = "McNemar, exact"
 SIGN_FLIP = "sign flips by question, twins being one, 9,999 from a fixed seed"

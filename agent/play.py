@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from sql_env.agent.policies import Policy
-from sql_env.agent.rollout import Trajectory, play_episode
+from sql_env.agent.rollout import play_episode
+from sql_env.agent.trajectory import Trajectory
 from sql_env.agent.transcript import Transcript
 from sql_env.client import SQLEnvClient
 

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sql_env.agent.faults import RolloutError
-from sql_env.agent.rollout import Recording, Trajectory, attributed
+from sql_env.agent.rollout import Recording, attributed
+from sql_env.agent.trajectory import Trajectory
 from sql_env.client import SQLEnvClient
 from sql_env.models import SQLAction
 

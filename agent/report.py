@@ -28,8 +28,8 @@ from sql_env.agent.metrics import (
     returns,
     steps,
 )
-from sql_env.agent.rollout import Trajectory
 from sql_env.agent.tables import NONE, cell, counted, number, percent, points, table
+from sql_env.agent.trajectory import Trajectory
 
 DECIMALS = 6
 

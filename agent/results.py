@@ -8,7 +8,7 @@ from typing import Any
 from sql_env.agent.dataset_card import card
 from sql_env.agent.figures import draw_accuracy, draw_failures, draw_steps
 from sql_env.agent.report import markdown, summary
-from sql_env.agent.rollout import Trajectory
+from sql_env.agent.trajectory import Trajectory
 
 PICTURES = {
     "accuracy.png": "Accuracy by hardness and answer type",

@@ -16,7 +16,8 @@ from typing import Any
 from sql_env.agent.faults import Fault, RolloutError
 from sql_env.agent.policies import Policy
 from sql_env.agent.policy_thread import PolicyThread
-from sql_env.agent.rollout import Recording, Trajectory, attributed, forfeit, play_on, policy_seed
+from sql_env.agent.rollout import Recording, attributed, forfeit, play_on, policy_seed
+from sql_env.agent.trajectory import Trajectory
 from sql_env.client import SQLEnvClient
 
 WAITS = (0.25, 0.5, 1.0, 2.0, 4.0)

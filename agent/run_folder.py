@@ -14,8 +14,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TextIO
 
-from sql_env.agent.rollout import Trajectory
 from sql_env.agent.rollouts import Job, Lost, job_of
+from sql_env.agent.trajectory import Trajectory
 
 RESULTS = ("summary.json", "summary.md", "README.md", "accuracy.png", "steps.png", "failures.png")
 """What is written at the end (agent/results.py)."""

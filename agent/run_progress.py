@@ -7,8 +7,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
-from sql_env.agent.rollout import Trajectory
 from sql_env.agent.rollouts import Job, Lost
+from sql_env.agent.trajectory import Trajectory
 
 
 class Progress:

@@ -11,7 +11,7 @@ from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
-from sql_env.agent.rollout import Trajectory
+from sql_env.agent.trajectory import Trajectory
 from sql_env.models import SQLAction, SQLObservation
 
 _STYLES = {"DESCRIBE": "cyan", "SAMPLE": "blue", "QUERY": "magenta", "ANSWER": "yellow"}

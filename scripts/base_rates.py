@@ -16,8 +16,8 @@ from sql_env.agent.local_server import local_server
 from sql_env.agent.oracle import OraclePolicy
 from sql_env.agent.policies import ConstantPolicy, LookupPolicy, RandomPolicy
 from sql_env.agent.policy_choice import Maker
-from sql_env.agent.rollout import Trajectory
 from sql_env.agent.rollouts import Setup, collect, jobs
+from sql_env.agent.trajectory import Trajectory
 from sql_env.server.errors import DataError
 from sql_env.server.guesses import best_constant, most_frequent_answer
 from sql_env.server.questions import QuestionSet, load_all
@@ -25,9 +25,9 @@ from sql_env.server.settings import Settings
 
 INTRODUCTION = """# Base rates
 
-Right answers of policies that know nothing, and of the oracle, over every question, with 95 % intervals in which questions
-with the same gold count once ([evaluation](evaluation.md)). A result on SQLEnv means what it means beside these. Written
-by `python scripts/base_rates.py --out docs/base_rates.md`.
+Right answers of policies that know nothing, and of the oracle, over every question, with 95 % intervals in which
+questions with the same gold count once ([evaluation](evaluation.md)). A result on SQLEnv means what it means beside
+these. Written by `python scripts/base_rates.py --out docs/base_rates.md`.
 
 - **null** gives a blank answer at once.
 - **random** explores sensibly for a few steps and guesses a value that it saw (`RandomPolicy`, seed 0).

@@ -140,7 +140,7 @@ def evaluate(options: argparse.Namespace, base_url: str) -> int:
     counted = {
         "missing": len(todo) - len(episodes),
         "played_again": sum(bool(episode.failed_tries) for episode in episodes),
-    }
+    } | ({"prices": options.prices} if options.prices else {})
     print(write_results(path, episodes, settings | counted, command), end="")
     speed = f"{len(episodes) - before} episodes in {seconds:.1f} s at concurrency {options.concurrency}"
     Console(stderr=True, highlight=False).print(f"{speed}; results in {path}", soft_wrap=True)

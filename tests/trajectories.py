@@ -5,7 +5,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from sql_env.agent.faults import Fault
-from sql_env.agent.rollout import Step, Trajectory
+from sql_env.agent.trajectory import Step, Trajectory
 
 VERDICTS = ("correct", "wrong_value", "wrong_shape", "wrong_order", "unparsable", "empty", None, "unheard_of")
 WORDS = st.sampled_from(["a", "b|c", "d\ne", "é 東京 🔎", "", "<b>", "`x`", "$x_1$", "\\"])

@@ -18,7 +18,7 @@ from trajectories import episode, run_of, twins
 from sql_env.agent.comparison import as_json, as_markdown, compare_runs
 from sql_env.agent.intervals import NO_SPREAD, holm, mcnemar, newcombe, sign_flip
 from sql_env.agent.paired import MCNEMAR, NO_SPREAD_OF_SEEDS, SIGN_FLIP, T_OF_SEEDS, compare, over_seeds
-from sql_env.agent.rollout import Trajectory
+from sql_env.agent.trajectory import Trajectory
 
 outcomes = st.integers(1, 40).flatmap(lambda n: st.tuples(*[st.text("x.", min_size=n, max_size=n)] * 2))
 

@@ -15,7 +15,7 @@ from trajectories import episode, run_of, step
 from sql_env.agent.dataset_card import card, public
 from sql_env.agent.faults import Fault
 from sql_env.agent.report import summary
-from sql_env.agent.rollout import Step, Trajectory
+from sql_env.agent.trajectory import Step, Trajectory
 
 # Not in this process: datasets changes global state when it is imported.
 LOAD = """

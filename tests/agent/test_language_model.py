@@ -35,8 +35,9 @@ from sql_env.agent.oracle import OraclePolicy
 from sql_env.agent.policy_thread import PolicyThread
 from sql_env.agent.refusals import RequestError
 from sql_env.agent.replies import OTHER_ARGUMENT, SEVERAL_ACTIONS
-from sql_env.agent.rollout import Recording, Trajectory, play_on
+from sql_env.agent.rollout import Recording, play_on
 from sql_env.agent.rollouts import Setup, collect, jobs
+from sql_env.agent.trajectory import Trajectory
 from sql_env.client import SQLEnvClient
 
 TASK = "allotment_society-001"

@@ -40,7 +40,7 @@ from sql_env.agent.metrics import (
     returns,
     steps,
 )
-from sql_env.agent.rollout import Trajectory
+from sql_env.agent.trajectory import Trajectory
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ from websockets.sync.server import ServerConnection, serve
 
 from sql_env.agent.faults import RolloutError
 from sql_env.agent.policies import RandomPolicy
-from sql_env.agent.rollout import Trajectory
 from sql_env.agent.rollouts import Job, Lost, Setup, first_of, play_all
+from sql_env.agent.trajectory import Trajectory
 
 Says = Callable[[dict[str, Any], int], "str | bytes"]
 

@@ -11,7 +11,7 @@ from hostile_sql import ROOT
 from running import SCRIPTS, run, run_here
 
 from sql_env.agent.play import Plan, summary
-from sql_env.agent.rollout import Trajectory
+from sql_env.agent.trajectory import Trajectory
 
 
 def read(path: Path) -> list[dict[str, object]]:

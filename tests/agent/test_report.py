@@ -15,8 +15,8 @@ from sql_env.agent import figures
 from sql_env.agent.failures import CAUSES
 from sql_env.agent.figures import draw_accuracy, draw_failures, draw_steps
 from sql_env.agent.report import HEADER, markdown, row, summary
-from sql_env.agent.rollout import Trajectory
 from sql_env.agent.tables import cell, p_value, table
+from sql_env.agent.trajectory import Trajectory
 
 UNEVEN = [
     *run_of("xx.x..x..."),

@@ -14,9 +14,10 @@ import pytest
 from sql_env.agent.faults import EndpointError, RolloutError
 from sql_env.agent.local_server import COMMAND, local_server, server_process
 from sql_env.agent.policies import ConstantPolicy, Policy, RandomPolicy
-from sql_env.agent.rollout import Trajectory, policy_seed
+from sql_env.agent.rollout import policy_seed
 from sql_env.agent.rollouts import Job, Lost, Setup, first_of, jobs, play_all
 from sql_env.agent.run_folder import RunFolder, read_trajectories
+from sql_env.agent.trajectory import Trajectory
 from sql_env.models import SQLAction, SQLObservation
 
 STARTER = {"dataset": "starter", "split": "all"}

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sql_env.agent.faults import Fault
-from sql_env.agent.rollout import Step, Trajectory
 from sql_env.agent.rollouts import Job, Lost
 from sql_env.agent.run_folder import RESULTS, RunFolder, RunFolderError, read_settings, read_trajectories
+from sql_env.agent.trajectory import Step, Trajectory
 
 SETTINGS = {"policy": "random", "dataset": "starter", "seed": 1, "split": "test"}
 

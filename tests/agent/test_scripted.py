@@ -17,7 +17,8 @@ from sql_env.agent.analyst.query_draft import label, lookup
 from sql_env.agent.analyst.query_writing import statements
 from sql_env.agent.analyst.question_reading import alike, name_words, read_question
 from sql_env.agent.analyst.schema_reading import Notebook, Table, bare, read_names, read_table
-from sql_env.agent.rollout import Trajectory, play_episode
+from sql_env.agent.rollout import play_episode
+from sql_env.agent.trajectory import Trajectory
 from sql_env.client import SQLEnvClient
 from sql_env.models import SQLAction, SQLObservation
 

@@ -16,7 +16,8 @@ from typing import Any
 import httpx
 
 from sql_env.agent.oracle import OraclePolicy
-from sql_env.agent.rollout import Trajectory, play_episode
+from sql_env.agent.rollout import play_episode
+from sql_env.agent.trajectory import Trajectory
 from sql_env.client import SQLEnvClient
 
 BASE = "python:3.12-slim-bookworm"

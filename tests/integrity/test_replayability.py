@@ -13,7 +13,7 @@ from sql_env.agent.oracle import OraclePolicy
 from sql_env.agent.play import Plan, play
 from sql_env.agent.policies import RandomPolicy
 from sql_env.agent.replay import END, ORIGIN, SEEN, replay_all
-from sql_env.agent.rollout import Trajectory
+from sql_env.agent.trajectory import Trajectory
 from sql_env.agent.transcript import Transcript
 
 

@@ -23,7 +23,8 @@ from sql_env.agent.language_model import CUT, NOTHING_READ, LanguageModelPolicy
 from sql_env.agent.local_server import server_process
 from sql_env.agent.oracle import OraclePolicy
 from sql_env.agent.policy_thread import PolicyThread
-from sql_env.agent.rollout import Recording, Trajectory, play_on
+from sql_env.agent.rollout import Recording, play_on
+from sql_env.agent.trajectory import Trajectory
 from sql_env.client import SQLEnvClient
 
 pytestmark = [pytest.mark.train, pytest.mark.timeout(600)]
