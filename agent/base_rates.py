@@ -1,13 +1,10 @@
 """Base rates: what policies reach that know nothing, and the one that knows all; per data set, split and hardness."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
-from sql_env.agent.metrics import accuracy, returns
+from sql_env.agent.metrics import accuracy, breakdown, returns
 from sql_env.agent.tables import points
 from sql_env.agent.trajectory import Trajectory
-
-SPLITS = ("train", "eval", "test")
-HARDNESS = ("easy", "medium", "hard", "extra")
 
 
 def section(title: str, played: Mapping[str, Sequence[Trajectory]]) -> list[str]:
@@ -20,26 +17,22 @@ def section(title: str, played: Mapping[str, Sequence[Trajectory]]) -> list[str]
     return [
         f"## {title}",
         "",
-        *_table("split", played, lambda episode: episode.split, SPLITS),
+        *_table("split", played),
         "",
-        *_table("hardness", played, lambda episode: episode.hardness, HARDNESS),
+        *_table("hardness", played),
         "",
         *_returns(played),
         "",
     ]
 
 
-def _table(
-    name: str, played: Mapping[str, Sequence[Trajectory]], key: Callable[[Trajectory], str], order: Sequence[str]
-) -> list[str]:
-    everything = [episode for episodes in played.values() for episode in episodes]
-    values = [value for value in order if value in {key(episode) for episode in everything}]
+def _table(name: str, played: Mapping[str, Sequence[Trajectory]]) -> list[str]:
+    found = [breakdown(episodes, name) | {"all": accuracy(episodes)} for episodes in played.values()]
     lines = [f"| {name} | n | {' | '.join(played)} |", "|---|---|" + "---|" * len(played)]
-    for value in (*values, "all"):
-        chosen = [[episode for episode in episodes if value in ("all", key(episode))] for episodes in played.values()]
-        counts = {len(episodes) for episodes in chosen}
-        rates = " | ".join(str(accuracy(episodes)) for episodes in chosen)
-        lines.append(f"| {value} | {'/'.join(map(str, sorted(counts)))} | {rates} |")
+    for value in found[0]:
+        rates = [rates[value] for rates in found]
+        counts = sorted({rate.n for rate in rates})
+        lines.append(f"| {value} | {'/'.join(map(str, counts))} | {' | '.join(map(str, rates))} |")
     return lines
 
 

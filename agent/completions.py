@@ -7,8 +7,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from sql_env.agent.faults import EndpointError
-from sql_env.agent.replies import clean
+from sql_env.agent.faults import EndpointError, clean
 
 MOST_TOKENS = 10_000_000
 """No context is as long: a larger count is an endpoint's mistake, and is taken as none."""

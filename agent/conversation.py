@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from sql_env.agent import prompts
 from sql_env.agent.completions import Call, Dialect, Reply
 from sql_env.agent.endpoint import Message
-from sql_env.agent.replies import clean, loaded, without_thoughts
+from sql_env.agent.faults import clean
+from sql_env.agent.replies import loaded, without_thoughts
 from sql_env.agent.trajectory import Step, Trajectory
 from sql_env.models import ACTION_TYPES, TOOLS, SQLAction
 

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import TypeVar
 
 from sql_env.agent.intervals import (
     BOOTSTRAP,
@@ -34,6 +35,7 @@ from sql_env.agent.trajectory import Trajectory
 
 Task = tuple[str, str]
 """Data set and task id."""
+Key = TypeVar("Key", str, Task)
 
 COMPONENTS = ("execution", "correctness", "efficiency")
 
@@ -125,18 +127,19 @@ def question_of(episode: Trajectory) -> Task:
 
 def by_question(episodes: Iterable[Trajectory]) -> list[list[Trajectory]]:
     """Return each question's episodes, of all its twins and their tries, the questions in order of their names."""
-    found: dict[Task, list[Trajectory]] = {}
-    for episode in episodes:
-        found.setdefault(question_of(episode), []).append(episode)
-    return [found[question] for question in sorted(found)]
+    return list(_grouped(episodes, question_of).values())
 
 
 def by_task(episodes: Iterable[Trajectory]) -> dict[Task, list[Trajectory]]:
     """Return each task's tries, the tasks in order of their names."""
-    tries: dict[Task, list[Trajectory]] = {}
+    return _grouped(episodes, task_of)
+
+
+def _grouped(episodes: Iterable[Trajectory], key: Callable[[Trajectory], Key]) -> dict[Key, list[Trajectory]]:
+    found: dict[Key, list[Trajectory]] = {}
     for episode in episodes:
-        tries.setdefault(task_of(episode), []).append(episode)
-    return dict(sorted(tries.items()))
+        found.setdefault(key(episode), []).append(episode)
+    return {name: found[name] for name in sorted(found)}
 
 
 def accuracy(episodes: Sequence[Trajectory]) -> Rate:
@@ -333,8 +336,5 @@ def breakdown(episodes: Iterable[Trajectory], name: str) -> dict[str, Rate]:
 def groups(episodes: Iterable[Trajectory], name: str) -> dict[str, list[Trajectory]]:
     """Return the episodes for each value of one of ``BREAKDOWNS``, known values in order, then others by name."""
     read, order = BREAKDOWNS[name]
-    found: dict[str, list[Trajectory]] = {}
-    for episode in episodes:
-        found.setdefault(read(episode) or "unknown", []).append(episode)
-    known = {value: found[value] for value in order if value in found}
-    return known | {value: found[value] for value in sorted(found) if value not in known}
+    found = _grouped(episodes, lambda episode: read(episode) or "unknown")
+    return {value: found[value] for value in order if value in found} | found

@@ -35,7 +35,9 @@ def maker(name: str, *, dataset: str | None = None, answer: str | None = None) -
         golds = OraclePolicy.for_dataset(dataset)
         return golds.again
     if name == "constant":
-        said = answer if answer is not None else _most_frequent(dataset)
+        from sql_env.agent.oracle import most_frequent_training_answer
+
+        said = answer if answer is not None else most_frequent_training_answer(dataset)
         return lambda: ConstantPolicy(said)
     if name == "scripted":
         from sql_env.agent.analyst.policy import ScriptedPolicy
@@ -45,12 +47,6 @@ def maker(name: str, *, dataset: str | None = None, answer: str | None = None) -
     if name not in simple:
         raise RuntimeError(f"unknown policy {name!r}; there are {', '.join(NAMES)}, llm, or module:Class")
     return simple[name]
-
-
-def _most_frequent(dataset: str | None) -> str:
-    from sql_env.agent.oracle import most_frequent_training_answer
-
-    return most_frequent_training_answer(dataset)
 
 
 def _from_place(place: str) -> Maker:

@@ -109,11 +109,7 @@ async def _replay(client: SQLEnvClient, number: int, recorded: Trajectory) -> li
             seen = (await client.step(action)).observation
         recording.step(action, seen)
     replayed = recording.finish(seen) if seen.done else recording.played
-    return [
-        Difference(number, recorded.task_id, *difference)
-        for difference in differences(recorded, replayed)
-        if difference
-    ]
+    return [Difference(number, recorded.task_id, *found) for found in differences(recorded, replayed)]
 
 
 def differences(recorded: Trajectory, replayed: Trajectory) -> list[tuple[str, object, object]]:

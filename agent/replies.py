@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
+from sql_env.agent.faults import clean
 from sql_env.models import ACTION_TYPES, TOOLS, SQLAction
 
 LONGEST_REPLY = 100_000
@@ -93,11 +94,6 @@ def without_thoughts(text: str) -> str:
     if closed and "<think>" not in head:
         text = tail
     return _THOUGHTS.sub("", text).strip()
-
-
-def clean(text: str) -> str:
-    """Return text that UTF-8 can carry: half a surrogate pair becomes ``?``."""
-    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def read_call(name: Any, arguments: Any) -> Read:

@@ -8,13 +8,8 @@ from typing import Any
 from sql_env.agent.dataset_card import card
 from sql_env.agent.figures import draw_accuracy, draw_failures, draw_steps
 from sql_env.agent.report import markdown, summary
+from sql_env.agent.run_folder import PICTURES
 from sql_env.agent.trajectory import Trajectory
-
-PICTURES = {
-    "accuracy.png": "Accuracy by hardness and answer type",
-    "steps.png": "Steps against return",
-    "failures.png": "Causes of failure",
-}
 
 
 def write_results(path: Path, episodes: Sequence[Trajectory], settings: dict[str, Any], command: str) -> str:

@@ -22,6 +22,8 @@ from sql_env.client import SQLEnvClient
 
 WAITS = (0.25, 0.5, 1.0, 2.0, 4.0)
 """Seconds between tries to connect; after the last one the server is gone."""
+POLICY_SECONDS = 600.0
+"""How long a policy may take for one action, unless something else is said."""
 FULL_TRIES, FULL_SECONDS = 30, 2.0
 """How often, and after how many seconds each, a place is asked for on a server that has none."""
 
@@ -73,7 +75,7 @@ class Setup:
     make_policy: Callable[[], Policy]
     concurrency: int = 16
     seed: int = 0
-    policy_seconds: float | None = 600.0
+    policy_seconds: float | None = POLICY_SECONDS
     message_seconds: float = 60.0
     retries: int = 2
     prompt: str | None = None
@@ -275,7 +277,7 @@ class _Session:
         for wait in (*WAITS, None):
             client = SQLEnvClient(base_url=self._setup.base_url, message_timeout_s=self._setup.message_seconds)
             try:
-                with attributed("the server went away"):
+                with attributed():
                     await client.connect()
             except RolloutError as error:
                 said = str(error)

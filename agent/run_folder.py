@@ -17,7 +17,13 @@ from typing import Any, TextIO
 from sql_env.agent.rollouts import Job, Lost, job_of
 from sql_env.agent.trajectory import Trajectory
 
-RESULTS = ("summary.json", "summary.md", "README.md", "accuracy.png", "steps.png", "failures.png")
+PICTURES = {
+    "accuracy.png": "Accuracy by hardness and answer type",
+    "steps.png": "Steps against return",
+    "failures.png": "Causes of failure",
+}
+"""The figures and their titles."""
+RESULTS = ("summary.json", "summary.md", "README.md", *PICTURES)
 """What is written at the end (agent/results.py)."""
 SAME = ("dataset", "answer_form", "prompt")
 """What the episodes of a run say as its settings do."""

@@ -27,7 +27,7 @@ from sql_env.agent.local_server import local_server
 from sql_env.agent.policies import HumanPolicy
 from sql_env.agent.policy_choice import NAMES, Maker, maker
 from sql_env.agent.results import write_results
-from sql_env.agent.rollouts import Setup, first_of, jobs, play_all
+from sql_env.agent.rollouts import POLICY_SECONDS, Setup, first_of, jobs, play_all
 from sql_env.agent.run_folder import RunFolder
 from sql_env.agent.run_progress import Progress
 from sql_env.agent.run_settings import run_settings
@@ -62,7 +62,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--repeats", type=_positive, default=1, help="tries at each task, for pass@k (default: 1)")
     parser.add_argument("--concurrency", type=_positive, default=16, help="episodes at once (default: 16)")
     parser.add_argument("--seed", type=int, default=0, help="of the policy, and of the draw of tasks (default: 0)")
-    parser.add_argument("--policy-seconds", type=_seconds, help="longest wait for an action (default: 600; llm: none)")
+    parser.add_argument(
+        "--policy-seconds", type=_seconds, help=f"longest wait for an action (default: {POLICY_SECONDS:g}; llm: none)"
+    )
     parser.add_argument("--out", type=Path, help="the run's folder (default: runs/POLICY-DATASET-SPLIT-SEED)")
     parser.add_argument("--overwrite", action="store_true", help="begin anew, whatever the folder holds")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
@@ -119,7 +121,7 @@ def evaluate(options: argparse.Namespace, base_url: str) -> int:
         make_policy=make_policy,
         concurrency=options.concurrency,
         seed=options.seed,
-        policy_seconds=options.policy_seconds or (None if options.policy == "llm" else 600.0),
+        policy_seconds=options.policy_seconds or (None if options.policy == "llm" else POLICY_SECONDS),
         prompt=about.get("prompt"),
     )
     began, before = time.monotonic(), len(folder.played)

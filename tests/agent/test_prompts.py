@@ -16,10 +16,11 @@ from sql_env.agent import prompts
 from sql_env.agent.completions import Call, Dialect, read_reply
 from sql_env.agent.conversation import Conversation, Turn, length
 from sql_env.agent.demonstrations import demonstrations
+from sql_env.agent.faults import clean
 from sql_env.agent.local_server import local_server
 from sql_env.agent.oracle import OraclePolicy
 from sql_env.agent.prompts import parse_reply, write_action
-from sql_env.agent.replies import SEVERAL_ACTIONS, clean, read_call
+from sql_env.agent.replies import SEVERAL_ACTIONS, read_call
 from sql_env.models import ACTION_TYPES, TOOLS, SQLAction
 from sql_env.server.questions import load_all
 from sql_env.server.settings import Settings
