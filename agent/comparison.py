@@ -16,6 +16,7 @@ from sql_env.agent.report import HEADER, row, said_missing, summary
 from sql_env.agent.run_folder import read_settings, read_trajectories
 from sql_env.agent.tables import NONE, cell, counted, difference, p_value, percent, table
 from sql_env.agent.trajectory import Trajectory
+from sql_env.agent.variants_table import reached
 
 
 @dataclass(frozen=True)
@@ -60,8 +61,9 @@ def _missing(folder: Path, settings: Mapping[str, Any], n: int) -> int:
         pass
     asked = [settings.get("episodes"), settings.get("num_tasks")]
     tasks = [number for number in asked if isinstance(number, int)]
-    repeats = settings.get("repeats", 1)
-    return max(0, min(tasks) * repeats - n) if tasks and isinstance(repeats, int) else 0
+    repeats, variants = settings.get("repeats", 1), settings.get("variants", [0])
+    known = tasks and isinstance(repeats, int) and isinstance(variants, list)
+    return max(0, min(tasks) * repeats * len(variants) - n) if known else 0
 
 
 @dataclass(frozen=True)
@@ -168,6 +170,7 @@ def as_markdown(compared: Comparison) -> str:
     parts = [
         table(("run", *HEADER), ((cell(name), *row(run.numbers)) for name, run in compared.runs.items()), 4),
         _methods(compared),
+        *([_on_variants(compared)] if _varied(compared) else []),
         _against(compared),
         *([_over_seeds(compared)] if compared.seeds else []),
         *([_drawn_apart(compared)] if compared.drawn_apart else []),
@@ -180,6 +183,20 @@ def _methods(compared: Comparison) -> list[str]:
     told = {name: said_missing(run.numbers) for name, run in compared.runs.items()}
     missing = [f"**{cell(name)}: {text}**" for name, text in told.items() if text]
     return [line for text in (f"Intervals of accuracy: {'; '.join(methods)}.", *missing) for line in ("", text)][1:]
+
+
+def _varied(compared: Comparison) -> dict[str, dict[str, Any]]:
+    """Return what the runs reached on variants; those that played none are left out."""
+    return {name: run.numbers["on_variants"] for name, run in compared.runs.items() if "on_variants" in run.numbers}
+
+
+def _on_variants(compared: Comparison) -> list[str]:
+    rows = [
+        (cell(name), *(reached(numbers[part]) for part in ("original", "together", "robust")))
+        for name, numbers in _varied(compared).items()
+    ]
+    note = "Robust: right on the original and on every variant. Below, a task on each of them is a task by itself."
+    return [*table(("run", "the original", "variants", "robust"), rows), "", note]
 
 
 def _against(compared: Comparison) -> list[str]:

@@ -64,8 +64,10 @@ _COLUMNS: dict[str, tuple[Any, str]] = {
     "par": ("int64", "the oracle's number of steps"),
     "twin_of": ("string", "the first task with the same gold, often this one"),
     "official": ("bool", "Spider's official execution accuracy of an answer in SQL; null if there is none"),
+    "test_suite": ("bool", "whether an answer in SQL is right on variants of the database, too; null if not tried"),
     "index": ("int64", "the task's place in the split"),
     "repeat": ("int64", "which try at the task, from 0"),
+    "variant": ("int64", "the changed database that was played; null for the original"),
     "policy_seed": ("int64", "the policy's seed"),
     "prompt": ("string", "version of the prompt texts"),
     "fault": (_FAULT, "how the policy failed; null if it did not"),
@@ -75,6 +77,9 @@ _COLUMNS: dict[str, tuple[Any, str]] = {
 }
 """Each column of trajectories.jsonl: type and meaning. A type is a name, a list of one type, or fields by name."""
 
+
+_SOMETIMES = {"test_suite": "test_suite_accuracy", "variant": "on_variants"}
+"""Columns that only some runs have, and what their summary then holds."""
 
 _LEFT_OUT = ("--base-url", "--model-url", "--out", "--concurrency")
 """Options that decide no result and may tell of private places; argparse takes what they begin with for them, too."""
@@ -103,7 +108,7 @@ def card(numbers: Mapping[str, Any], command: str | None = None) -> str:
         markdown(numbers).strip(),
         *_made(command),
         "## Columns",
-        _columns(),
+        _columns(_typed(numbers)),
         "## Licence",
         _TEXTS[licence],
     ]
@@ -147,9 +152,10 @@ def _size(n: int) -> str:
 
 
 def _typed(numbers: Mapping[str, Any]) -> dict[str, tuple[Any, str]]:
-    """Return the columns with the components that these episodes have."""
+    """Return the columns that these episodes have, with their components."""
     found = [name for name in numbers["returns"] if name != "return"] or list(COMPONENTS)
-    return _COLUMNS | {"components": (dict.fromkeys(found, ("float64", "")), _COLUMNS["components"][1])}
+    held = {name: kind for name, kind in _COLUMNS.items() if _SOMETIMES.get(name, "n") in numbers}
+    return held | {"components": (dict.fromkeys(found, ("float64", "")), _COLUMNS["components"][1])}
 
 
 def _features(fields: Mapping[str, tuple[Any, str]]) -> list[str]:
@@ -202,8 +208,8 @@ def _deciding(words: list[str]) -> Iterator[str]:
             next(rest, None)
 
 
-def _columns() -> str:
-    lines = [f"- `{name}`: {meaning}" for name, (_, meaning) in _COLUMNS.items()]
+def _columns(held: Mapping[str, tuple[Any, str]]) -> str:
+    lines = [f"- `{name}`: {meaning}" for name, (_, meaning) in held.items()]
     place = next(number for number, line in enumerate(lines) if line.startswith("- `trajectory`"))
     lines[place + 1 : place + 1] = [f"  - `{name}`: {meaning}" for name, (_, meaning) in _STEP.items()]
     return "\n".join(lines)

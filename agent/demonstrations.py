@@ -23,6 +23,8 @@ HARDNESS = ("easy", "medium", "hard")
 TRIED = 6
 """Tasks of one database and hardness that are played to find a short one."""
 MOST_DATABASES = 8
+LOOKED_AT = 200
+"""Tasks of a split whose databases are considered, evenly spread: data sets without end cannot be looked through."""
 LONGEST_SHOWN = 1_200
 """Characters of results in one demonstration, beyond which another task is preferred."""
 
@@ -53,12 +55,11 @@ async def demonstrations(
     common: dict[str, Any] = {"answer_form": answer_form} | ({"dataset": Path(dataset).name} if dataset else {})
     client = SQLEnvClient(base_url=base_url)
     async with client:
-        seen = await _databases(client, common, evaluated)
-        if not seen:
+        if await _opening(client, common | {"split": evaluated}, 0) is None:
             raise ValueError(f"this data set has no split {evaluated!r}")
         for split in SPLITS:
             there = await _databases(client, common, split) if split != evaluated else set()
-            if outside := sorted(there - seen):
+            if outside := [name for name in sorted(there) if await _lacks(client, common, evaluated, name)]:
                 return await _choose(client, oracle, common | {"split": split}, outside, k)
     raise ValueError(
         f"no split has databases that {evaluated} lacks, so demonstrations would show what is evaluated: "
@@ -66,27 +67,40 @@ async def demonstrations(
     )
 
 
+async def _lacks(client: SQLEnvClient, common: dict[str, Any], split: str, database: str) -> bool:
+    """Tell whether no task of a split is about a database."""
+    return await _opening(client, common | {"split": split, "db_id": database}, 0) is None
+
+
 async def _databases(client: SQLEnvClient, common: dict[str, Any], split: str) -> set[str]:
-    """Return the databases of a split; none where the data set has no such split."""
-    found: set[str] = set()
-    async for first in _tasks(client, common | {"split": split}):
-        found.add(first.metadata["db_id"])
-    return found
+    """Return the databases of a split, as far as a look at some tasks shows; none where there is no such split."""
+    selectors = common | {"split": split}
+    first = await _opening(client, selectors, 0)
+    size: int = first.metadata["num_tasks"] if first is not None else 0
+    looks = min(size, LOOKED_AT)
+    seen = [await _opening(client, selectors, place * size // looks) for place in range(looks)]
+    return {one.metadata["db_id"] for one in seen if one is not None}
 
 
-async def _tasks(
-    client: SQLEnvClient, selectors: dict[str, Any], most: int | None = None
-) -> AsyncIterator[SQLObservation]:
+async def _opening(client: SQLEnvClient, selectors: dict[str, Any], index: int) -> SQLObservation | None:
+    """Return the first observation of the task at a place among those that fit; None where nothing fits at all."""
+    try:
+        with attributed():
+            first: SQLObservation = (await client.reset(**selectors, index=index)).observation
+    except RolloutError as error:
+        if index == 0 and error.kind == "refused":
+            return None
+        raise
+    return first
+
+
+async def _tasks(client: SQLEnvClient, selectors: dict[str, Any], most: int) -> AsyncIterator[SQLObservation]:
     """Yield the first observation of each task that fits, at most so many."""
     index, size = 0, 1
-    while index < size and (most is None or index < most):
-        try:
-            with attributed():
-                first: SQLObservation = (await client.reset(**selectors, index=index)).observation
-        except RolloutError as error:
-            if index == 0 and error.kind == "refused":
-                return
-            raise
+    while index < min(size, most):
+        first = await _opening(client, selectors, index)
+        if first is None:
+            return
         yield first
         index, size = index + 1, first.metadata["num_tasks"]
 

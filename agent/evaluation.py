@@ -11,16 +11,17 @@ from typing import Any, Protocol
 
 from openenv.core.client_types import StepResult
 
+from sql_env.agent.choices import DIALS
 from sql_env.agent.faults import Fault, RolloutError
+from sql_env.agent.jobs import jobs
 from sql_env.agent.metrics import accuracy
 from sql_env.agent.policies import Policy
 from sql_env.agent.policy_thread import Blamed
 from sql_env.agent.rollout import Recording, attributed, play_on, policy_seed
-from sql_env.agent.rollouts import jobs
 from sql_env.agent.trajectory import Trajectory
 from sql_env.models import SQLAction, SQLObservation
 
-SELECTORS = frozenset(("dataset", "split", "db_id", "hardness", "answer_form"))
+SELECTORS = frozenset(("dataset", "split", "db_id", "answer_form", "variant", *DIALS))
 
 
 class Env(Protocol):
@@ -78,11 +79,12 @@ def evaluate(
         seed: draws the tasks and decides the policy's chance.
         progress_callback: called with the number of episodes that are done and the number of all.
         **selectors: keywords for reset: ``dataset``, ``split`` (``test`` unless said otherwise), ``db_id``,
-            ``hardness``, ``answer_form``.
+            ``answer_form``, ``variant``, and the dials ``hardness``, ``answer_type``, ``num_tables``, ``num_rows``,
+            ``distractors``.
 
     Raises:
         RolloutError: the selectors were refused or the server cannot be reached; the message says why.
-        ValueError: ``n_episodes`` is less than 1.
+        ValueError: ``n_episodes`` is less than 1, or missing where there are too many tasks to play them all.
         TypeError: there is no such selector, or the environment is none of SQLEnv's.
     """
     if n_episodes is not None and n_episodes < 1:
@@ -106,7 +108,7 @@ def evaluate(
 
 def _episode(env: Env, policy: Policy, selectors: dict[str, Any], seed: int) -> Trajectory:
     first = _observation(lambda: env.reset(**selectors))
-    task_seed = policy_seed(seed, first.metadata["task_id"], 0)
+    task_seed = policy_seed(seed, first.metadata["task_id"], 0, selectors.get("variant") or 0)
     recording = Recording(policy.name, first, task_seed)
     return _at_once(play_on(_Session(env), Blamed(policy), first, recording))
 

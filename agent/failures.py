@@ -20,11 +20,12 @@ CAUSES = {
     "wrong_order": "right rows in the wrong order",
     "wrong_value_unseen": "wrong value, no result seen before",
     "wrong_value": "wrong value, after seeing results",
+    "wrong_on_variant": "right by chance: wrong on changed data",
     "other": "another verdict",
 }
 """Every cause and what to call it, in order."""
 
-_VERDICTS = ("empty", "unparsable", "wrong_shape", "wrong_order")
+_VERDICTS = ("empty", "unparsable", "wrong_shape", "wrong_order", "wrong_on_variant")
 
 
 def cause(episode: Trajectory) -> str | None:

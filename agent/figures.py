@@ -74,7 +74,7 @@ _STYLE: dict[str, Any] = {
 
 
 @contextmanager
-def _drawing(path: Path, width: float, height: float) -> Iterator[Figure]:
+def drawing(path: Path, width: float, height: float) -> Iterator[Figure]:
     """Yield an empty figure in this module's style, and save it."""
     with style.context(["default", _STYLE]), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from")
@@ -99,7 +99,7 @@ def draw_accuracy(path: Path, runs: Mapping[str, Sequence[Trajectory]]) -> None:
         name: {run: breakdown(episodes, name) for run, episodes in runs.items()} for name in ("hardness", "answer_type")
     }
     sizes = [max(1, len({value for rates in panel.values() for value in rates})) for panel in panels.values()]
-    with _drawing(path, 8.2, 3.1 + 0.2 * (len(runs) > 1) * math.ceil(len(runs) / _columns(runs))) as figure:
+    with drawing(path, 8.2, 3.1 + 0.2 * (len(runs) > 1) * math.ceil(len(runs) / _columns(runs))) as figure:
         axes = figure.subplots(1, 2, sharey=True, width_ratios=sizes)
         for axis, (name, panel) in zip(axes, panels.items(), strict=True):
             _panel(axis, name.replace("_", " "), panel)
@@ -219,7 +219,7 @@ def draw_steps(path: Path, episodes: Sequence[Trajectory]) -> None:
     """
     right, wrong = _right_places(episodes), _wrong_places(episodes)
     largest = max([*right.values(), *wrong.values()], default=1)
-    with _drawing(path, 6.6, 3.9) as figure:
+    with drawing(path, 6.6, 3.9) as figure:
         axis = figure.subplots()
         for places, colour, name in ((right, BLUE, "right"), (wrong, VERMILION, "not right")):
             _discs(axis, places, largest, colour, f"{name}, n = {places.total()}")
@@ -307,7 +307,7 @@ def draw_failures(path: Path, episodes: Sequence[Trajectory]) -> None:
     """
     counts = failures(episodes)
     total = sum(counts.values())
-    with _drawing(path, 6.6, 1.3 + 0.34 * len(counts)) as figure:
+    with drawing(path, 6.6, 1.3 + 0.34 * len(counts)) as figure:
         axis = figure.subplots()
         _title(figure, f"{_who(episodes)}\n{total} of {counted(len(episodes), 'episode')} failed")
         if not counts:

@@ -24,6 +24,7 @@ class Target:
 
     Attributes:
         episodes: whether to play SQLEnv episodes; else to send echo messages.
+        variant: the changed database that they are played on; 0 is the original.
     """
 
     name: str
@@ -31,6 +32,12 @@ class Target:
     episodes: bool
     seconds: list[float] = field(default_factory=list)
     by_action: dict[str, list[float]] = field(default_factory=dict)
+    variant: int = 0
+
+    def reset(self, seed: int) -> Message:
+        """Return the message that begins an episode."""
+        chosen = {"split": "all", "seed": seed} | ({"variant": self.variant} if self.variant else {})
+        return {"type": "reset", "data": chosen if self.episodes else {}}
 
     @property
     def p50(self) -> float:
@@ -57,8 +64,9 @@ async def measure(targets: list[Target], rounds: int, steps: int) -> None:
 async def _round(ws: ClientConnection, target: Target, number: int, steps: int) -> list[tuple[str, float]]:
     timed: list[tuple[str, float]] = []
     for index in itertools.count(number * 7):
-        data = {"split": "all", "seed": index} if target.episodes else {}
-        first = await _ask(ws, {"type": "reset", "data": data})
+        first = await _ask(ws, target.reset(index))
+        if first["type"] == "error":
+            raise RuntimeError(f"{target.name} refused to begin: {first['data']}")
         for action, message in _actions(first, target.episodes):
             started = time.perf_counter()
             answer = await _ask(ws, message)
@@ -143,7 +151,7 @@ async def neighbours(target: Target, honest: int, hostile: int, seconds: float, 
 async def _play(target: Target, number: int, until: float, think_seconds: float) -> int:
     async with connect(f"{target.base_url.replace('http', 'ws', 1)}/ws", compression=None) as ws:
         while time.perf_counter() < until:
-            first = await _ask(ws, {"type": "reset", "data": {"split": "all", "seed": number}})
+            first = await _ask(ws, target.reset(number))
             for _action, message in _actions(first, episodes=True):
                 await asyncio.sleep(think_seconds)
                 started = time.perf_counter()
@@ -157,12 +165,12 @@ async def _play(target: Target, number: int, until: float, think_seconds: float)
 async def _attack(target: Target, number: int, until: float) -> int:
     answered = 0
     async with connect(f"{target.base_url.replace('http', 'ws', 1)}/ws", compression=None) as ws:
-        await _ask(ws, {"type": "reset", "data": {"split": "all", "seed": number}})
+        await _ask(ws, target.reset(number))
         for sql in itertools.cycle(HOSTILE[number % len(HOSTILE) :] + HOSTILE[: number % len(HOSTILE)]):
             if time.perf_counter() > until:
                 break
             answer = await _ask(ws, {"type": "step", "data": {"action_type": "QUERY", "argument": sql}})
             answered += 1
             if answer["data"]["done"]:
-                await _ask(ws, {"type": "reset", "data": {"split": "all", "seed": number}})
+                await _ask(ws, target.reset(number))
     return answered

@@ -1,8 +1,7 @@
 """What episodes add up to: numbers with how many they come from and an interval at 95 %.
 
-Pure functions of trajectories. Their order never matters. A task is one question of one data set. Tasks of a data set
-that have the same gold are twins: one question in other words, on which a policy tends to be right or wrong together.
-Every interval is clustered by question, twins being one; numbers beside it count tasks or episodes.
+Pure functions of trajectories. Their order never matters. Every interval is clustered by question (agent/grouping.py),
+twins and variants being one; numbers beside it count tasks or episodes.
 """
 
 import math
@@ -11,8 +10,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
 
+from sql_env.agent.grouping import by_case, by_question, grouped
 from sql_env.agent.intervals import (
     BOOTSTRAP,
     NO_MEDIAN,
@@ -32,10 +31,6 @@ from sql_env.agent.intervals import (
     t_clustered,
 )
 from sql_env.agent.trajectory import Trajectory
-
-Task = tuple[str, str]
-"""Data set and task id."""
-Key = TypeVar("Key", str, Task)
 
 COMPONENTS = ("execution", "correctness", "efficiency")
 
@@ -115,33 +110,6 @@ class Mean:
     method: str = T
 
 
-def task_of(episode: Trajectory) -> Task:
-    """Return the task that was played."""
-    return episode.dataset, episode.task_id
-
-
-def question_of(episode: Trajectory) -> Task:
-    """Return the question that was asked: the first task with the same gold; the task itself where none is told."""
-    return episode.dataset, episode.twin_of or episode.task_id
-
-
-def by_question(episodes: Iterable[Trajectory]) -> list[list[Trajectory]]:
-    """Return each question's episodes, of all its twins and their tries, the questions in order of their names."""
-    return list(_grouped(episodes, question_of).values())
-
-
-def by_task(episodes: Iterable[Trajectory]) -> dict[Task, list[Trajectory]]:
-    """Return each task's tries, the tasks in order of their names."""
-    return _grouped(episodes, task_of)
-
-
-def _grouped(episodes: Iterable[Trajectory], key: Callable[[Trajectory], Key]) -> dict[Key, list[Trajectory]]:
-    found: dict[Key, list[Trajectory]] = {}
-    for episode in episodes:
-        found.setdefault(key(episode), []).append(episode)
-    return {name: found[name] for name in sorted(found)}
-
-
 def accuracy(episodes: Sequence[Trajectory]) -> Rate:
     """Return the share of right answers among episodes; see ``rate_of``."""
     return rate_of(episodes, lambda episode: episode.correct)
@@ -185,7 +153,7 @@ def pass_at_k(episodes: Sequence[Trajectory]) -> dict[int, Mean]:
     The unbiased estimator 1 − C(n − c, k) / C(n, k) of Chen et al., *Evaluating Large Language Models Trained on Code*,
     2021 (arXiv 2107.03374), where a task had n tries, c of them right. k goes up to the smallest number of tries at any
     task, so that each k is about all tasks; what more some had is not wasted, it sharpens their estimate. n of the
-    result counts tasks. Where all tasks had as many tries, pass@1 is the accuracy.
+    result counts tasks, on each variant by itself. Where all tasks had as many tries, pass@1 is the accuracy.
 
     Raises:
         ValueError: there are no episodes.
@@ -193,7 +161,7 @@ def pass_at_k(episodes: Sequence[Trajectory]) -> dict[int, Mean]:
     if not episodes:
         raise ValueError("pass@k needs at least one episode")
     questions = [
-        [(len(tries), sum(episode.correct for episode in tries)) for tries in by_task(asked).values()]
+        [(len(tries), sum(episode.correct for episode in tries)) for tries in by_case(asked).values()]
         for asked in by_question(episodes)
     ]
     return {k: _pass(questions, k) for k in range(1, min(tries for tasks in questions for tries, _ in tasks) + 1)}
@@ -336,5 +304,5 @@ def breakdown(episodes: Iterable[Trajectory], name: str) -> dict[str, Rate]:
 def groups(episodes: Iterable[Trajectory], name: str) -> dict[str, list[Trajectory]]:
     """Return the episodes for each value of one of ``BREAKDOWNS``, known values in order, then others by name."""
     read, order = BREAKDOWNS[name]
-    found = _grouped(episodes, lambda episode: read(episode) or "unknown")
+    found = grouped(episodes, lambda episode: read(episode) or "unknown")
     return {value: found[value] for value in order if value in found} | found

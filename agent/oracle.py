@@ -1,13 +1,20 @@
-"""The oracle: plays the gold. It reads golds from the question files on its own side; the wire never carries one."""
+"""The oracle plays the gold; memory says the original's, as if learned by heart.
 
-from collections.abc import Mapping
+They read golds from the question files, or make them, on their own side; the wire never carries one.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Self
 
 from sql_env.models import SQLAction, SQLObservation
+from sql_env.server.databases import SQLValue
+from sql_env.server.datasets import load_all
 from sql_env.server.errors import DataError
 from sql_env.server.guesses import most_frequent_answer
-from sql_env.server.questions import Question, QuestionSet, gold_answer, load_all
+from sql_env.server.questions import Question, QuestionSet, TaskSet, gold_answer
 from sql_env.server.settings import Settings
+from sql_env.server.variants.store import Variants
 
 
 class OraclePolicy:
@@ -15,15 +22,16 @@ class OraclePolicy:
 
     Args:
         datasets: the data sets that the server serves, by name.
+        variants: what makes their variants' golds, shared by several sessions; None for one of its own.
     """
 
     name = "oracle"
 
-    def __init__(self, datasets: Mapping[str, QuestionSet]) -> None:
-        self._datasets = datasets
+    def __init__(self, datasets: Mapping[str, TaskSet], variants: Variants | None = None) -> None:
+        self._datasets, self._variants = datasets, variants or Variants()
 
     @classmethod
-    def for_dataset(cls, dataset: str | None) -> "OraclePolicy":
+    def for_dataset(cls, dataset: str | None) -> Self:
         """Load the golds of one data set, by name or folder, or of all that are installed.
 
         Raises:
@@ -31,9 +39,9 @@ class OraclePolicy:
         """
         return cls(_load(dataset))
 
-    def again(self) -> "OraclePolicy":
-        """Return another oracle with the same golds, for another session."""
-        return OraclePolicy(self._datasets)
+    def again(self) -> Self:
+        """Return another one with the same golds, for another session."""
+        return type(self)(self._datasets, self._variants)
 
     def reset(self, observation: SQLObservation, seed: int) -> None:
         """Look up the task that the first observation names.
@@ -41,30 +49,58 @@ class OraclePolicy:
         Raises:
             RuntimeError: this side lacks the data set.
         """
-        self._actions = _actions(self._question(observation), observation.metadata["answer_form"])
+        dataset = self._dataset(observation)
+        question = dataset.by_id(observation.metadata["task_id"])
+        self._actions = self._plan(dataset, question, observation)
 
     def act(self, observation: SQLObservation) -> SQLAction:
         """Return the next action of the plan."""
         return self._actions[observation.step_count]
 
-    def _question(self, observation: SQLObservation) -> Question:
+    def _plan(self, dataset: TaskSet, question: Question, first: SQLObservation) -> list[SQLAction]:
+        variant = self._variants.variant_of(dataset, question, first.metadata.get("variant") or 0)
+        answer = gold_answer(variant.question.gold_rows)
+        describe = [SQLAction(action_type="DESCRIBE", argument=table) for table in question.tables]
+        query = SQLAction(action_type="QUERY", argument=question.gold_sql)
+        in_sql = first.metadata["answer_form"] == "sql"
+        return [*describe, query, _answer(question.gold_sql if in_sql else answer)]
+
+    def _dataset(self, observation: SQLObservation) -> TaskSet:
         name = observation.metadata["dataset"]
         if name not in self._datasets:
             raise RuntimeError(f"the oracle has no golds of data set {name!r}; it has: {', '.join(self._datasets)}")
-        return self._datasets[name].by_id(observation.metadata["task_id"])
+        return self._datasets[name]
+
+
+class MemoryPolicy(OraclePolicy):
+    """Says each question's original gold at once, whatever the data are now: right on the original, wrong on variants.
+
+    In SQL it says the same rows as constants.
+    """
+
+    name = "memory"
+
+    def _plan(self, dataset: TaskSet, question: Question, first: SQLObservation) -> list[SQLAction]:
+        in_sql = first.metadata["answer_form"] == "sql"
+        return [_answer(_constants(question.gold_rows) if in_sql else gold_answer(question.gold_rows))]
 
 
 def most_frequent_training_answer(dataset: str | None) -> str:
     """Return the gold that most training questions of a data set share, as an answer.
 
+    Of a data set without end the first thousand training tasks are looked at.
+
     Raises:
         RuntimeError: the data set is missing or damaged here.
     """
-    loaded = _load(dataset)
-    return most_frequent_answer(next(iter(loaded.values())).questions)
+    loaded = next(iter(_load(dataset).values()))
+    if isinstance(loaded, QuestionSet):
+        return most_frequent_answer(loaded.questions)
+    training = loaded.select("train")
+    return most_frequent_answer([training[number] for number in range(1000)])
 
 
-def _load(dataset: str | None) -> Mapping[str, QuestionSet]:
+def _load(dataset: str | None) -> Mapping[str, TaskSet]:
     try:
         settings = Settings.from_environ()
         return load_all(replace(settings, dataset=dataset) if dataset else settings)
@@ -72,8 +108,18 @@ def _load(dataset: str | None) -> Mapping[str, QuestionSet]:
         raise RuntimeError(str(error)) from None
 
 
-def _actions(question: Question, answer_form: str) -> list[SQLAction]:
-    answer = question.gold_sql if answer_form == "sql" else gold_answer(question.gold_rows)
-    describe = [SQLAction(action_type="DESCRIBE", argument=table) for table in question.tables]
-    query = SQLAction(action_type="QUERY", argument=question.gold_sql)
-    return [*describe, query, SQLAction(action_type="ANSWER", argument=answer)]
+def _answer(text: str) -> SQLAction:
+    return SQLAction(action_type="ANSWER", argument=text)
+
+
+def _constants(rows: Sequence[Sequence[SQLValue]]) -> str:
+    """Return a statement that gives rows without a look at any table."""
+    return "VALUES " + ", ".join(f"({', '.join(map(_literal, row))})" for row in rows)
+
+
+def _literal(value: SQLValue) -> str:
+    if value is None:
+        return "NULL"
+    if isinstance(value, bytes):
+        return f"x'{value.hex()}'"
+    return "'" + value.replace("'", "''") + "'" if isinstance(value, str) else repr(value)

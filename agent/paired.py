@@ -5,8 +5,9 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from sql_env.agent.grouping import Case, Task, by_case
 from sql_env.agent.intervals import CLUSTERED, NEWCOMBE, NO_SPREAD, T, mcnemar, newcombe, sign_flip, t_clustered
-from sql_env.agent.metrics import Rate, Task, accuracy, by_task
+from sql_env.agent.metrics import Rate, accuracy
 from sql_env.agent.trajectory import Trajectory
 
 MCNEMAR = "McNemar, exact"
@@ -18,7 +19,9 @@ NO_SPREAD_OF_SEEDS = "none: one seed, or seeds that are all alike, say nothing o
 
 @dataclass(frozen=True)
 class Paired:
-    """Two runs on the tasks that they share. Where no task was repeated, the four counts add up to n.
+    """Two runs on the tasks that they share, a task on each variant counting by itself.
+
+    Where no task was repeated, the four counts add up to n.
 
     Attributes:
         n: how many tasks they share.
@@ -51,11 +54,12 @@ class Paired:
 
 
 def compare(first: Sequence[Trajectory], second: Sequence[Trajectory], shared_only: bool = False) -> Paired:
-    """Compare two runs task by task.
+    """Compare two runs task by task, and a task's variants one by one: each counts as a task here.
 
     Where no question was asked twice, by McNemar's exact test and Newcombe's interval of the difference. Where tasks
-    were repeated or have twins, by the tasks' mean accuracies: each question's differences are summed, and their signs
-    flipped together; Student's t is clustered alike. The difference stays the mean over tasks.
+    were repeated, have twins or were played on several variants, by the tasks' mean accuracies: each question's
+    differences are summed, and their signs flipped together; Student's t is clustered alike. The difference stays the
+    mean over tasks.
 
     Args:
         first: one run's episodes.
@@ -65,7 +69,7 @@ def compare(first: Sequence[Trajectory], second: Sequence[Trajectory], shared_on
     Raises:
         ValueError: the runs played different tasks, or share none.
     """
-    ours, theirs = by_task(first), by_task(second)
+    ours, theirs = by_case(first), by_case(second)
     tasks = [task for task in ours if task in theirs]
     left_out = len(ours) + len(theirs) - 2 * len(tasks)
     if not tasks:
@@ -78,7 +82,7 @@ def compare(first: Sequence[Trajectory], second: Sequence[Trajectory], shared_on
     return _clustered([(_share(ours[task]), _share(theirs[task])) for task in tasks], questions, left_out)
 
 
-def _question(task: Task, tries: Sequence[Trajectory]) -> Task:
+def _question(task: Case, tries: Sequence[Trajectory]) -> Task:
     """Return the question that a task asks; one of the runs may be of a version that did not tell."""
     return task[0], next((episode.twin_of for episode in tries if episode.twin_of), task[1])
 
@@ -188,5 +192,5 @@ def over_seeds(runs: Mapping[int, Sequence[Trajectory]]) -> Seeds:
 
 
 def same_tasks(runs: Iterable[Sequence[Trajectory]]) -> bool:
-    """Tell whether all runs played the same tasks."""
-    return len({frozenset(by_task(episodes)) for episodes in runs}) <= 1
+    """Tell whether all runs played the same tasks on the same variants."""
+    return len({frozenset(by_case(episodes)) for episodes in runs}) <= 1

@@ -1,8 +1,8 @@
 """Several policies play a plan of episodes one after another, for people to watch."""
 
 import itertools
-from collections.abc import AsyncIterator, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -26,6 +26,8 @@ class Plan:
         episodes: how many, at most as many as there are questions when played in file order.
         answer_form: ``value`` or ``sql``; None takes the server's default.
         seed: draws the tasks seed, seed + 1, …; None plays each question once in file order.
+        variant: the changed database that they are played on; 0 is the original.
+        only: what else is asked of the tasks: dials and their values.
     """
 
     dataset: str | None = None
@@ -33,10 +35,14 @@ class Plan:
     answer_form: str | None = None
     episodes: int = 1
     seed: int | None = None
+    variant: int = 0
+    only: Mapping[str, str] = field(default_factory=dict)
 
     def selectors(self) -> Iterator[dict[str, Any]]:
         """Yield the keywords of each reset."""
-        common = {"dataset": Path(self.dataset).name} if self.dataset else {}
+        common: dict[str, Any] = {"dataset": Path(self.dataset).name} if self.dataset else {}
+        common |= self.only
+        common |= {"variant": self.variant} if self.variant else {}
         common |= {"answer_form": self.answer_form} if self.answer_form else {}
         for number in range(self.episodes):
             if self.seed is None:

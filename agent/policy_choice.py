@@ -8,7 +8,7 @@ from typing import cast
 
 from sql_env.agent.policies import ConstantPolicy, HumanPolicy, Policy, RandomPolicy
 
-NAMES = ("null", "random", "constant", "scripted", "oracle", "human")
+NAMES = ("null", "random", "constant", "scripted", "memory", "oracle", "human")
 """Beside these there is ``llm``, a language model, which needs more than a name (agent/language_model.py)."""
 
 Maker = Callable[[], Policy]
@@ -20,8 +20,8 @@ def maker(name: str, *, dataset: str | None = None, answer: str | None = None) -
     Args:
         name: one of ``NAMES``, or ``module:Class`` of a class that takes no arguments; the module is looked for in
             the current folder, too.
-        dataset: the data set whose golds the oracle reads, and from whose training questions ``constant`` takes the
-            most frequent gold.
+        dataset: the data set whose golds the oracle and memory read, and from whose training questions ``constant``
+            takes the most frequent gold.
         answer: what ``constant`` says instead.
 
     Raises:
@@ -29,10 +29,10 @@ def maker(name: str, *, dataset: str | None = None, answer: str | None = None) -
     """
     if ":" in name:
         return _from_place(name)
-    if name == "oracle":
-        from sql_env.agent.oracle import OraclePolicy
+    if name in ("memory", "oracle"):
+        from sql_env.agent.oracle import MemoryPolicy, OraclePolicy
 
-        golds = OraclePolicy.for_dataset(dataset)
+        golds = (OraclePolicy if name == "oracle" else MemoryPolicy).for_dataset(dataset)
         return golds.again
     if name == "constant":
         from sql_env.agent.oracle import most_frequent_training_answer

@@ -1,8 +1,8 @@
 """Replay: a trajectory's actions taken again, compared with what was recorded.
 
-Everything that an episode gives is compared: text, error, its kind and reward of every step, and the end with verdict,
-components, return, par, hardness and answer type; and an episode that stands twice is told. What no replay can vouch
-for: who played, what a model wrote, its tokens and notes, seeds and faults.
+Everything that an episode gives is compared, on the variant that it was played on: text, error, its kind and reward of
+every step, and the end with verdict, components, return, par, hardness and answer type; and an episode that stands
+twice is told. What no replay can vouch for: who played, what a model wrote, its tokens and notes, seeds and faults.
 """
 
 import asyncio
@@ -17,10 +17,10 @@ from sql_env.client import SQLEnvClient
 from sql_env.models import SQLAction
 
 SEEN = ("result", "error", "error_kind", "reward")
-ORIGIN = ("db_id", "split", "question")
+ORIGIN = ("db_id", "split", "question", "variant")
 END = (
     *("correct", "episode_return", "components", "verdict", "truncated"),
-    *("hardness", "answer_type", "par", "twin_of", "official"),
+    *("hardness", "answer_type", "par", "twin_of", "official", "test_suite"),
 )
 
 
@@ -84,10 +84,10 @@ async def replay_all(base_url: str, episodes: Sequence[Trajectory], concurrency:
 
 def _doubles(episodes: Sequence[Trajectory]) -> list[Difference]:
     """Return episodes that are another try, or the same, of one that stands before them."""
-    seen: set[tuple[str, str, str, int]] = set()
+    seen: set[tuple[str, str, str, int, int]] = set()
     found = []
     for number, episode in enumerate(episodes):
-        job = (episode.policy, episode.dataset, episode.task_id, episode.repeat)
+        job = (episode.policy, episode.dataset, episode.task_id, episode.repeat, episode.variant)
         if episode.index is None:  # drawn by a seed, which may draw a task again
             continue
         if job in seen:
@@ -98,6 +98,7 @@ def _doubles(episodes: Sequence[Trajectory]) -> list[Difference]:
 
 async def _replay(client: SQLEnvClient, number: int, recorded: Trajectory) -> list[Difference]:
     selectors = {name: getattr(recorded, name) for name in ("dataset", "task_id", "answer_form")}
+    selectors |= {"variant": recorded.variant} if recorded.variant else {}
     with attributed():
         seen = (await client.reset(**selectors)).observation
     recording = Recording(recorded.policy, seen, 0)
@@ -113,12 +114,16 @@ async def _replay(client: SQLEnvClient, number: int, recorded: Trajectory) -> li
 
 
 def differences(recorded: Trajectory, replayed: Trajectory) -> list[tuple[str, object, object]]:
-    """Return where two trajectories of the same actions differ, with both values."""
+    """Return where two trajectories of the same actions differ, with both values.
+
+    A server that tells of a test suite is no other than an older one, which told nothing of it.
+    """
     found = [(name, getattr(recorded, name), getattr(replayed, name)) for name in ORIGIN]
     for number, (was, now) in enumerate(zip(recorded.trajectory, replayed.trajectory, strict=False), 1):
         found += [(f"step {number}: {name}", getattr(was, name), getattr(now, name)) for name in SEEN]
     found.append(("steps", len(recorded.trajectory), len(replayed.trajectory)))
-    found += [(f"end: {name}", getattr(recorded, name), getattr(replayed, name)) for name in END]
+    told = [name for name in END if name != "test_suite" or recorded.test_suite is not None]
+    found += [(f"end: {name}", getattr(recorded, name), getattr(replayed, name)) for name in told]
     return [difference for difference in found if difference[1] != difference[2]]
 
 

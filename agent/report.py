@@ -7,16 +7,15 @@ Every number stands beside how many it comes from and its 95 % interval.
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from sql_env.agent import rounded
 from sql_env.agent.failures import CAUSES, cause, failures
+from sql_env.agent.grouping import by_case, by_question, by_task
 from sql_env.agent.metrics import (
     BREAKDOWNS,
-    Mean,
     Rate,
     accuracy,
     beyond_par,
     breakdown,
-    by_question,
-    by_task,
     completion_tokens,
     invalid_actions,
     mean,
@@ -28,15 +27,19 @@ from sql_env.agent.metrics import (
     returns,
     steps,
 )
+from sql_env.agent.robust import on_variants, suite_accuracy
 from sql_env.agent.tables import NONE, cell, counted, number, percent, points, table
 from sql_env.agent.trajectory import Trajectory
-
-DECIMALS = 6
+from sql_env.agent.variants_table import numbers_of, played_on, variants_table
 
 HEADER = ("policy", "data set", "split", "n", "accuracy", "mean return", "steps", "invalid actions")
 
 _RESULTS = ("accuracy", "n", "interval", "interval_method", "right", "tasks", "clusters", "tries", "bounds")
-_MORE = ("official_accuracy", "returns", "steps", "invalid_actions", "failures", "breakdown", "pass_at_k", "usage")
+_MORE = (
+    *("official_accuracy", "test_suite_accuracy", "on_variants", "returns", "steps", "invalid_actions", "failures"),
+    *("breakdown", "pass_at_k", "usage"),
+)
+_RATES = {"official_accuracy": "official execution accuracy", "test_suite_accuracy": "test-suite accuracy"}
 _SAID = ("policy", "dataset", "split", "answer_form", "prompt")
 
 
@@ -53,38 +56,47 @@ def summary(trajectories: Sequence[Trajectory], about: Mapping[str, object]) -> 
         ``accuracy`` (from 0 to 1), ``n`` (episodes), ``interval`` ([low, high]), ``interval_method``, ``right``,
         ``tasks``, ``clusters`` (tasks, twins counted once), ``tries`` ([fewest, most] at a task), ``bounds`` where
         episodes are missing ([lowest, highest] accuracy that they could have led to), ``about``'s entries, and
-        ``official_accuracy``, ``returns``, ``steps``, ``invalid_actions``, ``failures``, ``breakdown``, ``pass_at_k``,
-        ``usage``.
+        ``official_accuracy``, ``test_suite_accuracy`` where the server told of one, ``on_variants`` where variants were
+        played, ``returns``, ``steps``, ``invalid_actions``, ``failures``, ``breakdown``, ``pass_at_k``, ``usage``.
 
     Raises:
         ValueError: there are no episodes, they are of several policies, or ``about`` names one of the results.
     """
     episodes = list(trajectories)
     _check(episodes, about)
-    rate, tries = accuracy(episodes), [len(group) for group in by_task(episodes).values()]
-    headline = {"accuracy": _round(rate.value), "n": rate.n} | _interval(rate)
+    rate, tries = accuracy(episodes), [len(group) for group in by_case(episodes).values()]
+    headline = {"accuracy": rounded.rounded(rate.value), "n": rate.n} | rounded.interval(rate)
     return {
         **headline,
         "right": rate.right,
-        "tasks": len(tries),
+        "tasks": len(by_task(episodes)),
         "clusters": len(by_question(episodes)),
         "tries": [min(tries), max(tries)],
         **_bounds(rate, about.get("missing")),
         **(_said(episodes) | dict(about)),
-        "official_accuracy": _rate(official_accuracy(episodes)),
-        "returns": {name: _mean(found) for name, found in returns(episodes).items()},
+        "official_accuracy": rounded.rate(official_accuracy(episodes)),
+        **_suite(episodes),
+        **({"on_variants": numbers_of(changed)} if (changed := on_variants(episodes)) else {}),
+        "returns": {name: rounded.mean(found) for name, found in returns(episodes).items()},
         "steps": _steps(episodes),
         "invalid_actions": _invalid(episodes),
         "failures": _failures(episodes),
         "breakdown": {
-            name: {value: _rate(found) for value, found in breakdown(episodes, name).items()} for name in BREAKDOWNS
+            name: {value: rounded.rate(found) for value, found in breakdown(episodes, name).items()}
+            for name in BREAKDOWNS
         },
-        "pass_at_k": {str(k): _mean(found) for k, found in pass_at_k(episodes).items()},
+        "pass_at_k": {str(k): rounded.mean(found) for k, found in pass_at_k(episodes).items()},
         "usage": {
             "prompt_tokens": _tokens(episodes, prompt_tokens),
             "completion_tokens": _tokens(episodes, completion_tokens),
         },
     }
+
+
+def _suite(episodes: Sequence[Trajectory]) -> dict[str, Any]:
+    """Return the test-suite accuracy where the server told of one, if only that nothing was tried."""
+    told = any(episode.test_suite is not None for episode in episodes)
+    return {"test_suite_accuracy": rounded.rate(suite_accuracy(episodes))} if told else {}
 
 
 def _check(episodes: Sequence[Trajectory], about: Mapping[str, object]) -> None:
@@ -103,7 +115,7 @@ def _bounds(rate: Rate, missing: object) -> dict[str, list[float]]:
     if not isinstance(missing, int) or missing <= 0:
         return {}
     asked = rate.n + missing
-    return {"bounds": [_round(rate.right / asked), _round((rate.right + missing) / asked)]}
+    return {"bounds": [rounded.rounded(rate.right / asked), rounded.rounded((rate.right + missing) / asked)]}
 
 
 def _said(episodes: Sequence[Trajectory]) -> dict[str, object]:
@@ -115,28 +127,13 @@ def _said(episodes: Sequence[Trajectory]) -> dict[str, object]:
     }
 
 
-def _round(value: float) -> float:
-    return round(value, DECIMALS) + 0.0
-
-
-def _interval(found: Rate | Mean) -> dict[str, Any]:
-    low, high = found.low, found.high
-    ends = None if low is None or high is None else [_round(low), _round(high)]
-    return {"interval": ends, "interval_method": found.method}
-
-
-def _rate(found: Rate | None) -> dict[str, Any] | None:
-    return {"accuracy": _round(found.value), "right": found.right, "n": found.n} | _interval(found) if found else None
-
-
-def _mean(found: Mean | None) -> dict[str, Any] | None:
-    return {"value": _round(found.value), "n": found.n} | _interval(found) if found else None
-
-
 def _steps(episodes: Sequence[Trajectory]) -> dict[str, Any]:
     return {
-        "mean": _mean(mean(episodes, steps)),
-        "beyond_par": {"mean": _mean(mean(episodes, beyond_par)), "median": _mean(median(episodes, beyond_par))},
+        "mean": rounded.mean(mean(episodes, steps)),
+        "beyond_par": {
+            "mean": rounded.mean(mean(episodes, beyond_par)),
+            "median": rounded.mean(median(episodes, beyond_par)),
+        },
     }
 
 
@@ -145,8 +142,8 @@ def _invalid(episodes: Sequence[Trajectory]) -> dict[str, Any] | None:
     if found is None:
         return None
     return (
-        {"share": _round(found.share.value), "count": found.count, "n": found.share.n}
-        | _interval(found.share)
+        {"share": rounded.rounded(found.share.value), "count": found.count, "n": found.share.n}
+        | rounded.interval(found.share)
         | {"by_kind": found.by_kind}
     )
 
@@ -157,14 +154,14 @@ def _failures(episodes: Sequence[Trajectory]) -> dict[str, Any]:
     causes = {}
     for name, count in counts.items():
         found = rate_of(episodes, lambda episode, name=name: cause(episode) == name)  # type: ignore[misc]
-        causes[name] = {"count": count, "share": _round(found.value), "n": found.n} | _interval(found)
+        causes[name] = {"count": count, "share": rounded.rounded(found.value), "n": found.n} | rounded.interval(found)
     return {"count": sum(counts.values()), "n": len(episodes), "causes": causes}
 
 
 def _tokens(episodes: Sequence[Trajectory], count: Callable[[Trajectory], int | None]) -> dict[str, Any] | None:
     found = mean(episodes, count)
     total = sum(count(episode) or 0 for episode in episodes)
-    return {"total": total, "per_episode": _mean(found)} if found else None
+    return {"total": total, "per_episode": rounded.mean(found)} if found else None
 
 
 def row(numbers: Mapping[str, Any]) -> tuple[str, ...]:
@@ -200,6 +197,7 @@ def markdown(numbers: Mapping[str, Any]) -> str:
     parts = [
         _headline(numbers),
         table(HEADER, [row(numbers)], 3),
+        *([variants_table(numbers["on_variants"])] if "on_variants" in numbers else []),
         table(("", "n", "mean"), _means(numbers)),
         *(_breakdown(name, found) for name, found in numbers["breakdown"].items()),
         *([_passes(numbers["pass_at_k"])] if len(numbers["pass_at_k"]) > 1 else []),
@@ -215,7 +213,8 @@ def _headline(numbers: Mapping[str, Any]) -> list[str]:
     tried = "" if tries == [1, 1] else f", {'–'.join(str(end) for end in sorted(set(tries)))} tries each"
     twins = "" if numbers["clusters"] == numbers["tasks"] else f", {numbers['clusters']:,} with twins counted once"
     right = f"{numbers['right']:,} of {counted(numbers['n'], 'episode')} right"
-    told = f"{right} ({counted(numbers['tasks'], 'task')}{twins}{tried})"
+    on = f", {played_on(numbers['on_variants'])}" if "on_variants" in numbers else ""
+    told = f"{right} ({counted(numbers['tasks'], 'task')}{twins}{tried}{on})"
     missing = said_missing(numbers)
     return [
         f"**{cell(numbers.get('policy'))}**: {rate}, {told}.",
@@ -248,10 +247,10 @@ def _means(numbers: Mapping[str, Any]) -> list[tuple[str, str, str]]:
         ),
     ]
     rows = [(cell(name), f"{value['n']:,}", _written(value, form)) for name, value, form in found if value]
-    official = numbers["official_accuracy"]
-    if official:
-        rate = percent(official["accuracy"], *_ends(official))
-        rows.append(("official execution accuracy", f"{official['n']:,}", rate))
+    for name in ("official_accuracy", "test_suite_accuracy"):
+        if found_rate := numbers.get(name):
+            rate = percent(found_rate["accuracy"], *_ends(found_rate))
+            rows.append((_RATES[name], f"{found_rate['n']:,}", rate))
     return rows
 
 

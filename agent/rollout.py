@@ -64,6 +64,7 @@ class Recording:
             answer_form=origin["answer_form"],
             index=origin.get("index"),
             repeat=repeat,
+            variant=int(origin.get("variant") or 0),
             policy_seed=seed,
             prompt=prompt,
         )
@@ -99,6 +100,7 @@ class Recording:
         played.hardness, played.answer_type, played.par = end["hardness"], end["answer_type"], end["par"]
         played.twin_of = end.get("twin_of", "")
         played.official = end.get("official_execution_accuracy")
+        played.test_suite = end.get("test_suite_accuracy")
         played.components = {name: float(value) for name, value in end["components"].items()}
         played.episode_return = float(end["outcome_return"])
 
@@ -117,9 +119,10 @@ def _notes(told: Any) -> list[str]:
     return [note[:SHORT] for note in notes if isinstance(note, str)]
 
 
-def policy_seed(seed: int, task_id: str, repeat: int) -> int:
-    """Return the policy's seed for one try at one task, from 0 to 2^31 − 1; independent for each of the three."""
-    return int.from_bytes(sha256(f"{seed}/{task_id}/{repeat}".encode()).digest()[:4]) >> 1
+def policy_seed(seed: int, task_id: str, repeat: int, variant: int = 0) -> int:
+    """Return the policy's seed for one try at one task, from 0 to 2^31 − 1; independent for each of the four."""
+    text = f"{seed}/{task_id}/{repeat}" + (f"/{variant}" if variant else "")
+    return int.from_bytes(sha256(text.encode()).digest()[:4]) >> 1
 
 
 async def play_episode(

@@ -6,7 +6,6 @@ not count. A policy's own failure is an outcome, not a loss (agent/faults.py).
 """
 
 import asyncio
-import random
 from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -14,6 +13,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from sql_env.agent.faults import Fault, RolloutError
+from sql_env.agent.jobs import Job as Job
+from sql_env.agent.jobs import Lost as Lost
+from sql_env.agent.jobs import job_of as job_of
+from sql_env.agent.jobs import jobs as jobs
 from sql_env.agent.policies import Policy
 from sql_env.agent.policy_thread import PolicyThread
 from sql_env.agent.rollout import Recording, attributed, forfeit, play_on, policy_seed
@@ -28,32 +31,6 @@ FULL_TRIES, FULL_SECONDS = 30, 2.0
 """How often, and after how many seconds each, a place is asked for on a server that has none."""
 
 
-@dataclass(frozen=True, order=True)
-class Job:
-    """One try at one task.
-
-    Attributes:
-        index: the task's place in the split, from 0.
-        repeat: which try, from 0.
-    """
-
-    index: int
-    repeat: int = 0
-
-
-@dataclass(frozen=True)
-class Lost:
-    """An episode that came to no end.
-
-    Attributes:
-        job: which one.
-        faults: what happened to each try.
-    """
-
-    job: Job
-    faults: list[Fault]
-
-
 @dataclass(frozen=True, kw_only=True)
 class Setup:
     """Where and how to play.
@@ -63,7 +40,7 @@ class Setup:
         selectors: keywords for reset that all episodes share, such as ``dataset`` and ``split``.
         make_policy: makes a policy; called once for each worker, and again after a policy was silent for too long.
         concurrency: sessions at once.
-        seed: decides the policy's chance, for each task and try on its own.
+        seed: decides the policy's chance, for each task, try and variant on its own.
         policy_seconds: how long a policy may take for one action; None for no limit.
         message_seconds: how long the server may take for one answer.
         retries: how often an episode is played again that the server or the connection failed.
@@ -79,25 +56,6 @@ class Setup:
     message_seconds: float = 60.0
     retries: int = 2
     prompt: str | None = None
-
-
-def jobs(num_tasks: int, episodes: int | None, repeats: int, seed: int) -> list[Job]:
-    """Return the jobs of a run, sorted.
-
-    Args:
-        num_tasks: tasks of the split.
-        episodes: how many tasks to play, drawn without replacement by the seed; None for all.
-        repeats: tries at each.
-        seed: draws the tasks.
-
-    Raises:
-        ValueError: there are fewer tasks.
-    """
-    indices = range(num_tasks)
-    if episodes is not None and not 1 <= episodes <= num_tasks:
-        raise ValueError(f"episodes must be all or from 1 to {num_tasks}, the number of tasks, not {episodes}")
-    chosen = indices if episodes is None else sorted(random.Random(seed).sample(indices, episodes))
-    return [Job(index, repeat) for index in chosen for repeat in range(repeats)]
 
 
 Told = Callable[[Trajectory | Lost], None]
@@ -133,11 +91,6 @@ async def collect(setup: Setup, todo: Iterable[Job]) -> tuple[list[Trajectory], 
     played = [outcome for outcome in outcomes if isinstance(outcome, Trajectory)]
     lost = [outcome for outcome in outcomes if isinstance(outcome, Lost)]
     return sorted(played, key=job_of), sorted(lost, key=lambda outcome: outcome.job)
-
-
-def job_of(episode: Trajectory) -> Job:
-    """Return which try at which task an episode is."""
-    return Job(episode.index or 0, episode.repeat)
 
 
 async def first_of(base_url: str, selectors: dict[str, Any]) -> dict[str, Any]:
@@ -247,6 +200,11 @@ class _Crew:
             )
 
 
+def _chosen(job: Job) -> dict[str, int]:
+    """Return a job's keywords for reset; servers of older versions know no variants."""
+    return {"index": job.index} | ({"variant": job.variant} if job.variant else {})
+
+
 class _Session:
     """A worker's place on the server, opened when it is needed."""
 
@@ -260,11 +218,13 @@ class _Session:
         setup, self.steps = self._setup, 0
         client = self._client or await self._connect()
         with attributed():
-            first = (await client.reset(**setup.selectors, index=job.index)).observation
-            seed = policy_seed(setup.seed, first.metadata["task_id"], job.repeat)
+            first = (await client.reset(**setup.selectors, **_chosen(job))).observation
+            seed = policy_seed(setup.seed, first.metadata["task_id"], job.repeat, job.variant)
         recording = Recording(self._policy, first, seed, job.repeat, setup.prompt)
         if recording.played.index != job.index:
             raise RolloutError("environment", "failed", f"the server gave another task than number {job.index}")
+        if recording.played.variant != job.variant:
+            raise RolloutError("environment", "refused", f"the server knows no variant {job.variant} of this task")
         try:
             if forfeited is not None:
                 return await forfeit(client, recording, forfeited)

@@ -3,7 +3,7 @@
 ::
 
     run.json              the settings that decide the results
-    trajectories.jsonl    an episode a line, written as each ends; at the end sorted by task and try
+    trajectories.jsonl    an episode a line, written as each ends; at the end sorted by task, try and variant
     lost.jsonl            episodes that the server or the connection failed each time, as they came; not counted
 """
 
@@ -14,7 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TextIO
 
-from sql_env.agent.rollouts import Job, Lost, job_of
+from sql_env.agent.jobs import Job, Lost, job_of
 from sql_env.agent.trajectory import Trajectory
 
 PICTURES = {
@@ -106,7 +106,7 @@ class RunFolder:
         """Keep an outcome."""
         if isinstance(outcome, Lost):
             with self._lost.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(asdict(outcome), ensure_ascii=False) + "\n")
+                file.write(json.dumps(_told(outcome), ensure_ascii=False) + "\n")
             return
         if self.played:  # a policy that changes its name from run to run is still one
             outcome.policy = next(iter(self.played.values())).policy
@@ -115,7 +115,7 @@ class RunFolder:
         self._file.flush()
 
     def finish(self) -> list[Trajectory]:
-        """Sort the file by task and try; return the episodes in this order."""
+        """Sort the file by task, try and variant; return the episodes in this order."""
         self.close()
         episodes = [self.played[job] for job in sorted(self.played)]
         sorted_file = self.trajectories.with_suffix(".sorted")
@@ -126,6 +126,14 @@ class RunFolder:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+
+
+def _told(lost: Lost) -> dict[str, Any]:
+    """Return a lost episode as JSON; the original's variant, 0, is not written."""
+    data = asdict(lost)
+    if lost.job.variant == 0:
+        del data["job"]["variant"]
+    return data
 
 
 def _lock(file: TextIO, path: Path) -> None:

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
-from sql_env.agent.rollouts import Job, Lost
+from sql_env.agent.jobs import Job, Lost
 from sql_env.agent.trajectory import Trajectory
 
 

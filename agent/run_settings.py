@@ -22,6 +22,7 @@ def run_settings(options: Mapping[str, Any], first: Mapping[str, Any], about: Ma
         "answer_form": options["answer_form"],
         "episodes": options["episodes"] or "all",
         "repeats": options["repeats"],
+        **_chosen(options),
         "seed": options["seed"],
         "num_tasks": first["num_tasks"],
         "first_task": first["task_id"],
@@ -29,6 +30,16 @@ def run_settings(options: Mapping[str, Any], first: Mapping[str, Any], about: Ma
         **about,
         "sql_env": _version(),
     }
+
+
+def _chosen(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return which variants are played and what is asked of tasks, where it is something."""
+    found: dict[str, Any] = {}
+    if options["variant"] != (0,):
+        found["variants"] = list(options["variant"])
+    if options["only"]:
+        found["only"] = dict(options["only"])
+    return found
 
 
 def _version() -> str:

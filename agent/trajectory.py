@@ -9,6 +9,9 @@ from dataclasses import asdict, dataclass, field
 
 from sql_env.agent.faults import Fault, clean
 
+_UNWRITTEN = {"test_suite": None, "variant": 0}
+"""Fields that are left out of a line where they have these values, as in lines of older versions."""
+
 
 @dataclass
 class Step:
@@ -47,6 +50,7 @@ class Trajectory:
         index: the task's place in the split; None where it was drawn.
         num_tasks: how many tasks there are to index; None unless the task was chosen by index.
         repeat: which try at the task, from 0.
+        variant: the changed database that it was played on; 0 is the original.
         policy_seed: the seed that the policy got.
         correct: whether the right answer was given.
         episode_return: the outcome return, in [−0.1, 1.0].
@@ -58,6 +62,7 @@ class Trajectory:
         twin_of: the first task of the data set with the same gold, often this one: tasks that share it are one question
             in other words.
         official: Spider's official execution accuracy of an answer in SQL; None if there is none.
+        test_suite: whether an answer in SQL is right on variants of the database, too; None if that was not tried.
         fault: how the policy failed, if it did; the last step is then a blank answer in its name.
         failed_tries: what became of earlier tries at this episode, which the server or a connection failed.
     """
@@ -82,8 +87,10 @@ class Trajectory:
     par: int | None = None
     twin_of: str = ""
     official: bool | None = None
+    test_suite: bool | None = None
     index: int | None = None
     repeat: int = 0
+    variant: int = 0
     policy_seed: int | None = None
     prompt: str | None = None
     fault: Fault | None = None
@@ -92,9 +99,13 @@ class Trajectory:
     def to_json(self) -> str:
         """Return the trajectory as one line of JSON; ``steps`` counts them, ``return`` is the outcome return.
 
-        Half a surrogate pair, which no UTF-8 file can hold, becomes ``?``, as it does on the server.
+        The original's variant, 0, is not written, nor is a test suite that was not tried. Half a surrogate pair, which
+        no UTF-8 file can hold, becomes ``?``, as it does on the server.
         """
         data = asdict(self)
+        for name, usual in _UNWRITTEN.items():
+            if data[name] == usual:
+                del data[name]
         data["return"] = data.pop("episode_return")
         return clean(json.dumps(data | {"steps": len(self.trajectory)}, ensure_ascii=False))
 
@@ -112,7 +123,10 @@ class Trajectory:
             data["trajectory"] = [Step(**step) for step in data["trajectory"]]
             data["fault"] = Fault(**data["fault"]) if data["fault"] else None
             data["failed_tries"] = [Fault(**fault) for fault in data.get("failed_tries", ())]
+            data |= {name: usual for name, usual in _UNWRITTEN.items() if data.get(name) is None}
             read = cls(**data)
+            if type(read.variant) is not int:
+                raise TypeError(f"variant is {read.variant!r}")
             if steps != len(read.trajectory):
                 raise TypeError(f"steps is {steps}, but {len(read.trajectory)} are recorded")
             for step in read.trajectory:

@@ -5,6 +5,8 @@ Starts a server of its own unless --base-url names one. A run that was cut off g
     python scripts/evaluate.py --policy oracle --dataset spider --split test
     python scripts/evaluate.py --policy random --repeats 4 --seed 1 --out runs/random-1
     python scripts/evaluate.py --policy my_module:MyPolicy --episodes 50
+    python scripts/evaluate.py --policy memory --dataset starter --variant 0-3
+    python scripts/evaluate.py --policy scripted --dataset procedural --only hardness=hard,extra --only num_tables=1-3
     python scripts/evaluate.py --policy llm --model qwen3:4b --model-url http://localhost:11434/v1 --shots 1
 """
 
@@ -22,12 +24,14 @@ from typing import Any
 
 from rich.console import Console
 
+from sql_env.agent.choices import ONLY, dial, only, variants, written
 from sql_env.agent.faults import RolloutError
+from sql_env.agent.jobs import jobs
 from sql_env.agent.local_server import local_server
 from sql_env.agent.policies import HumanPolicy
 from sql_env.agent.policy_choice import NAMES, Maker, maker
 from sql_env.agent.results import write_results
-from sql_env.agent.rollouts import POLICY_SECONDS, Setup, first_of, jobs, play_all
+from sql_env.agent.rollouts import POLICY_SECONDS, Setup, first_of, play_all
 from sql_env.agent.run_folder import RunFolder
 from sql_env.agent.run_progress import Progress
 from sql_env.agent.run_settings import run_settings
@@ -60,6 +64,10 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--answer-form", choices=["value", "sql"], default="value", help="what an ANSWER holds")
     parser.add_argument("--episodes", type=_episodes, metavar="N|all", help="tasks, drawn by --seed (default: all)")
     parser.add_argument("--repeats", type=_positive, default=1, help="tries at each task, for pass@k (default: 1)")
+    parser.add_argument(
+        "--variant", type=variants, default=(0,), metavar="K", help="of the data, such as 2 or 0-3 (default: 0)"
+    )
+    parser.add_argument("--only", type=dial, action="append", default=[], metavar="NAME=VALUES", help=ONLY)
     parser.add_argument("--concurrency", type=_positive, default=16, help="episodes at once (default: 16)")
     parser.add_argument("--seed", type=int, default=0, help="of the policy, and of the draw of tasks (default: 0)")
     parser.add_argument(
@@ -80,6 +88,7 @@ def parse() -> argparse.Namespace:
     options = parser.parse_args()
     if options.answer is not None and options.policy != "constant":
         parser.error("--answer is what the constant policy says: it needs --policy constant")
+    options.only = only(options.only)
     if options.policy == "human":
         options.concurrency, options.quiet = 1, True
     return options
@@ -107,11 +116,11 @@ def _seconds(text: str) -> float:
 
 def evaluate(options: argparse.Namespace, base_url: str) -> int:
     """Play what is not played yet, write the results, print the table; return how many episodes are missing."""
-    selectors = {"split": options.split, "answer_form": options.answer_form}
+    selectors = {"split": options.split, "answer_form": options.answer_form, **options.only}
     selectors |= {"dataset": Path(options.dataset).name} if options.dataset else {}
     first = asyncio.run(first_of(base_url, selectors))
+    todo = jobs(first["num_tasks"], options.episodes, options.repeats, options.seed, options.variant)
     make_policy, about = choose(options, base_url, first)
-    todo = jobs(first["num_tasks"], options.episodes, options.repeats, options.seed)
     settings = run_settings(vars(options), first, about)
     path = options.out or Path("runs") / default_name(options, first["dataset"])
     folder = RunFolder(path, settings, todo, options.overwrite)
@@ -152,7 +161,9 @@ def evaluate(options: argparse.Namespace, base_url: str) -> int:
 def default_name(options: argparse.Namespace, dataset: str) -> str:
     """Return the name of a run's folder, which every file system can hold."""
     policy = f"llm-{options.model}-{options.shots}-shot" if options.policy == "llm" else options.policy
-    return re.sub(r"[^\w.-]", "_", f"{policy}-{dataset}-{options.split}-{options.seed}")
+    chosen = [f"{name}-{values}" for name, values in options.only.items()]
+    chosen += [] if options.variant == (0,) else [f"variant-{written(options.variant)}"]
+    return re.sub(r"[^\w.-]", "_", "-".join([policy, dataset, options.split, str(options.seed), *chosen]))
 
 
 def choose(options: argparse.Namespace, base_url: str, first: dict[str, Any]) -> tuple[Maker, dict[str, Any]]:

@@ -11,8 +11,10 @@ import json
 import statistics
 import sys
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
+from sql_env.agent.choices import variant
 from sql_env.agent.crowd import crowd
 from sql_env.agent.load import Target, measure, neighbours, table
 from sql_env.agent.local_server import local_server
@@ -29,18 +31,23 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=10, help="length of the part with hostile sessions")
     parser.add_argument("--json", metavar="FILE", help="write the measurements")
     parser.add_argument("--sessions", type=int, help="measure only this: so many sessions at once, 20 steps each")
+    parser.add_argument(
+        "--variant", type=variant, default=0, metavar="K", help="of the data (default: 0, the original)"
+    )
     options = parser.parse_args()
+    if options.sessions and options.variant:
+        parser.error("--sessions measures sessions, whatever they play: it takes no --variant")
     if options.sessions:
         sys.exit(_crowd(options.sessions, options.dataset))
     with ExitStack() as stack:
         environ = {"SQL_ENV_DATASET": options.dataset} if options.dataset else {}
-        ours = Target("SQLEnv", stack.enter_context(local_server(environ)), episodes=True)
+        ours = Target("SQLEnv", stack.enter_context(local_server(environ)), episodes=True, variant=options.variant)
         sync = Target("sync echo", stack.enter_context(local_server(command=ECHO)), episodes=False)
         fast = Target(
             "async echo", stack.enter_context(local_server(command=(*ECHO, "--asynchronous"))), episodes=False
         )
         asyncio.run(measure([ours, sync, fast], options.rounds, options.steps))
-        alone, beside = Target("alone", ours.base_url, episodes=True), Target("beside", ours.base_url, episodes=True)
+        alone, beside = (replace(ours, name=name, seconds=[], by_action={}) for name in ("alone", "beside"))
         asyncio.run(neighbours(alone, 56, 0, options.seconds, think_seconds=0.1))
         attacks = asyncio.run(neighbours(beside, 56, 8, options.seconds, think_seconds=0.1))
     print("\n".join(table([ours, sync, fast], [sync, fast])))

@@ -6,6 +6,7 @@ order; with it, every episode's task is drawn from a seed. Examples:
     python scripts/play.py
     python scripts/play.py --policy human --dataset starter
     python scripts/play.py --dataset spider --policy oracle --episodes 676 --json out.jsonl
+    python scripts/play.py --dataset procedural --only hardness=hard,extra --only num_tables=1-3
 """
 
 import argparse
@@ -16,6 +17,7 @@ from typing import TextIO
 
 from rich.console import Console
 
+from sql_env.agent.choices import ONLY, dial, only, variant
 from sql_env.agent.local_server import local_server
 from sql_env.agent.play import Plan, play, summary
 from sql_env.agent.policies import Policy
@@ -32,6 +34,10 @@ def main() -> None:
     parser.add_argument("--seed", type=int, help="draw tasks from this seed on, instead of file order")
     parser.add_argument("--split", help="train, eval, test or all (default: all; train with --seed)")
     parser.add_argument("--answer-form", choices=["value", "sql"], help="what an ANSWER holds (default: value)")
+    parser.add_argument(
+        "--variant", type=variant, default=0, metavar="K", help="of the data (default: 0, the original)"
+    )
+    parser.add_argument("--only", type=dial, action="append", default=[], metavar="NAME=VALUES", help=ONLY)
     parser.add_argument("--base-url", help="play on this server instead of a new one")
     parser.add_argument("--json", metavar="FILE", help="write one trajectory a line")
     parser.add_argument("--quiet", action="store_true", help="print only the closing line")
@@ -42,6 +48,8 @@ def main() -> None:
         answer_form=options.answer_form,
         episodes=options.episodes,
         seed=options.seed,
+        variant=options.variant,
+        only=only(options.only),
     )
     try:
         with contextlib.ExitStack() as stack:

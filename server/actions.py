@@ -4,19 +4,21 @@ Kernel code without I/O of its own: it yields statements, is sent their results,
 So the same plan serves a caller that waits and one that awaits. Faults of the agent leave it as AgentError.
 """
 
-from collections.abc import Callable, Generator
+import asyncio
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from threading import Lock
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from sql_env.server import official
-from sql_env.server.answers import bare
+from sql_env.server.answers import Gold, bare
 from sql_env.server.databases import Database
 from sql_env.server.engine import Engine
-from sql_env.server.episode import Episode
+from sql_env.server.episode import Episode, grade_result
 from sql_env.server.errors import ActionError, AgentError, BusyError
 from sql_env.server.formatting import Shown, quoted_if_needed, show_result, show_table
+from sql_env.server.questions import Question
 from sql_env.server.sandbox import Limits, QueryResult
 from sql_env.server.schema import Schema, Table, nearest, quoted, unquoted
 from sql_env.server.settings import Settings
@@ -34,12 +36,24 @@ class Statement:
     limits: Limits
 
 
+Varied: TypeAlias = tuple[Question, Database]
+"""A question with its gold on another database."""
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """Work of ours that an action wants done, too long for the event loop: to make a variant of its task."""
+
+    make: Callable[[], Varied | None]
+
+
 @dataclass(frozen=True)
 class Task:
     """An episode and what its actions work on.
 
     Attributes:
         limits: what one statement may use.
+        suite: makes variants of the task, on which a right answer in SQL has to be right as well; None is no variant.
         gate: held while an action is carried out.
     """
 
@@ -48,18 +62,24 @@ class Task:
     schema: Schema
     settings: Settings
     limits: Limits
+    suite: Sequence[Callable[[], Varied | None]] = ()
     gate: Lock = field(default_factory=Lock, repr=False)
 
 
-Plan: TypeAlias = Generator[Statement, QueryResult, tuple[str, Shown | None]]
-"""Yields statements, is sent their results or thrown their AgentErrors, returns a text and the same as data."""
+Wanted: TypeAlias = Statement | Preparation
+
+Elsewhere: TypeAlias = Callable[..., Awaitable[Any]]
+"""Calls a function with arguments on a thread and waits for it, as ``asyncio.to_thread`` does."""
+
+Plan: TypeAlias = Generator[Wanted, Any, tuple[str, Shown | None]]
+"""Yields what it wants, is sent what that gives or thrown the AgentError, returns a text and the same as data."""
 
 
 class Turn:
-    """A plan on its way: the statement that it waits for, or its outcome.
+    """A plan on its way: what it waits for, or its outcome.
 
     Attributes:
-        statement: what is to be run next; None at the end.
+        wanted: what is to be run or made next; None at the end.
         text: what the action gives.
         shown: the same as data.
         error: why it could not be carried out.
@@ -70,40 +90,51 @@ class Turn:
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
-        self.statement: Statement | None = None
+        self.wanted: Wanted | None = None
         self.text = ""
         self.shown: Shown | None = None
         self.error: AgentError | None = None
         self._advance(partial(next, plan))
 
     def finish(self, engine: Engine) -> None:
-        """Run every statement that the plan asks for, waiting for it."""
-        while (wanted := self.statement) is not None:
+        """Run and make everything that the plan asks for, waiting for it."""
+        while (wanted := self.wanted) is not None:
             try:
-                self.resume(engine.run(wanted.database, wanted.sql, wanted.limits))
+                if isinstance(wanted, Preparation):
+                    self.resume(wanted.make())
+                else:
+                    self.resume(engine.run(wanted.database, wanted.sql, wanted.limits))
             except AgentError as error:
                 self.fail(error)
 
-    async def finish_async(self, engine: Engine) -> None:
-        """Run every statement that the plan asks for, without blocking the event loop."""
-        while (wanted := self.statement) is not None:
+    async def finish_async(self, engine: Engine, elsewhere: Elsewhere = asyncio.to_thread) -> None:
+        """Run and make everything that the plan asks for, without blocking the event loop.
+
+        Args:
+            engine: runs statements.
+            elsewhere: makes what takes long.
+        """
+        while (wanted := self.wanted) is not None:
             try:
-                self.resume(await engine.run_async(wanted.database, wanted.sql, wanted.limits))
+                if isinstance(wanted, Preparation):
+                    self.resume(await elsewhere(wanted.make))
+                else:
+                    self.resume(await engine.run_async(wanted.database, wanted.sql, wanted.limits))
             except AgentError as error:
                 self.fail(error)
 
-    def resume(self, result: QueryResult) -> None:
-        """Go on with the result of the statement."""
+    def resume(self, result: QueryResult | Varied | None) -> None:
+        """Go on with what was wanted."""
         self._advance(partial(self._plan.send, result))
 
     def fail(self, error: AgentError) -> None:
         """Go on without one."""
         self._advance(partial(self._plan.throw, error))
 
-    def _advance(self, go_on: Callable[[], Statement]) -> None:
-        self.statement = None
+    def _advance(self, go_on: Callable[[], Wanted]) -> None:
+        self.wanted = None
         try:
-            self.statement = go_on()
+            self.wanted = go_on()
         except StopIteration as end:
             self.text, self.shown = end.value
         except AgentError as error:
@@ -158,16 +189,20 @@ def _shown(task: Task, result: QueryResult) -> tuple[str, Shown]:
 # --- the answer in SQL -----------------------------------------------------------------------------------
 
 
-def _answer_in_sql(task: Task, answer: str) -> Generator[Statement, QueryResult, None]:
-    """Run the answer, grade its rows, and compute Spider's official execution accuracy beside the verdict."""
+def _answer_in_sql(task: Task, answer: str) -> Generator[Wanted, Any, None]:
+    """Run the answer, grade its rows, and compute Spider's official execution accuracy beside the verdict.
+
+    A right one is run on variants of the database too: it may be right on this one by chance.
+    """
     episode, sql = task.episode, bare(answer)
     if not sql:
         episode.answered_badly(Reason.EMPTY)
         return
-    rows = max(task.limits.rows, len(episode.question.gold_rows) + 1)
     fault: AgentError | None = None
     try:
-        episode.answered_in_sql((yield Statement(task.database, sql, replace(task.limits, rows=rows))))
+        result = yield _graded(task, task.database, sql, episode.gold)
+        right = grade_result(result, episode.gold) is Reason.CORRECT
+        episode.answered_in_sql(result, (yield from _on_variants(task, sql)) if right else None)
     except BusyError:
         raise
     except AgentError as error:
@@ -178,7 +213,32 @@ def _answer_in_sql(task: Task, answer: str) -> Generator[Statement, QueryResult,
         raise fault
 
 
-def _official(task: Task, sql: str) -> Generator[Statement, QueryResult, bool | None]:
+def _graded(task: Task, database: Database, sql: str, gold: Gold) -> Statement:
+    """Return a statement that is to be compared with a gold, and of which one row more than that is kept."""
+    return Statement(database, sql, replace(task.limits, rows=max(task.limits.rows, len(gold.rows) + 1)))
+
+
+def _on_variants(task: Task, sql: str) -> Generator[Wanted, Any, bool | None]:
+    """Return whether an answer is right on every variant, or None where there is none."""
+    tried = None
+    for make in task.suite:
+        varied: Varied | None = yield Preparation(make)
+        if varied is None:
+            continue
+        question, database = varied
+        gold, tried = Gold.of(question), True
+        try:
+            result = yield _graded(task, database, sql, gold)
+        except BusyError:
+            raise
+        except AgentError:
+            return False
+        if grade_result(result, gold) is not Reason.CORRECT:
+            return False
+    return tried
+
+
+def _official(task: Task, sql: str) -> Generator[Wanted, Any, bool | None]:
     """Return the official execution accuracy, or None where a limit of ours keeps it unknown."""
     question, size = task.episode.question, official.MAX_ROWS
     limits = replace(task.limits, rows=size, counted_rows=size, row_bytes=official.MAX_BYTES)

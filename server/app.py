@@ -70,7 +70,7 @@ def _on_start_and_stop(app: FastAPI, resources: Resources, endpoint: McpEndpoint
 
     async def start() -> None:
         for name, dataset in resources.datasets.items():
-            logger.info("Serving %s: %d questions, %d databases", name, len(dataset.questions), len(dataset.databases))
+            logger.info("Serving %s: %s", name, dataset.summary)
         resources.engine.start()
         await running.enter_async_context(endpoint.manager.run())
 

@@ -10,11 +10,11 @@ import difflib
 import hashlib
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from typing import TypeAlias
 
 import apsw
 from sqlglot import exp
@@ -23,11 +23,11 @@ from sql_env.server.answers import Gold
 from sql_env.server.audit import Audit, Examined, Exclusion, report
 from sql_env.server.databases import Database, SQLValue, database_path, write_checksums
 from sql_env.server.drafts import Draft
-from sql_env.server.engine import Engine
+from sql_env.server.engine import Engine, Runs
 from sql_env.server.errors import AgentError, DataError
 from sql_env.server.formatting import show_result
 from sql_env.server.questions import Question, gold_answer
-from sql_env.server.sandbox import Limits, QueryResult, data_faults
+from sql_env.server.sandbox import Limits, QueryResult
 from sql_env.server.schema import quoted
 from sql_env.server.settings import Settings
 from sql_env.server.structure import counts_rows, hardness, normal_text, parse
@@ -78,15 +78,13 @@ def curate(folder: Path, drafts: Sequence[Draft], settings: Settings) -> Audit:
     limits = Limits(rows=MAX_ROWS, counted_rows=MAX_ROWS, row_bytes=2**26)
     with closing(Engine(limits)) as engine:
         for db_id, group in by_database.items():
-            with TemporaryDirectory() as scratch:
-                database = Database(db_id, database_path(folder, db_id))
-                with data_faults(database):
-                    copies = reordered_copies(database.path, Path(scratch))
-                for draft in group:
-                    item, question = _examine(engine, database, copies, draft, settings)
-                    examined[draft.question_id] = item
-                    if question is not None:
-                        kept[draft.question_id] = question
+            database = Database(db_id, database_path(folder, db_id))
+            copies = reordered_copies(database)
+            for draft in group:
+                item, question = _examine(engine, database, copies, draft, settings)
+                examined[draft.question_id] = item
+                if question is not None:
+                    kept[draft.question_id] = question
     for question_id in _contradicted(kept.values()):
         del kept[question_id]
         examined[question_id] = replace(examined[question_id], flaws=(Exclusion.CONTRADICTED,))
@@ -121,17 +119,41 @@ def _examine(
     except AgentError as error:
         return Examined(draft.db_id, statement, (Exclusion.FAILS,), str(error)), None
     tree = parse(draft.gold_sql)
-    flaws = _flaws(result, tree, settings)
-    if result.rows and result.complete:
-        tie = find_tie(engine, database, copies, draft.gold_sql, tree, result)
-        flaws += [_TIED[tie]] if tie else []
-    flaws += [] if flaws or _is_gradable(result, tree, settings) else [Exclusion.UNGRADABLE]
-    item = Examined(draft.db_id, statement, tuple(sorted(flaws, key=list(Exclusion).index)))
+    flaws = flaws_of(engine, database, lambda: copies, draft.gold_sql, tree, result, settings)
+    item = Examined(draft.db_id, statement, tuple(flaws))
     return item, None if flaws else _question(draft, result, tree)
 
 
+def flaws_of(
+    engine: Runs,
+    database: Database,
+    copies: Callable[[], Sequence[Database]],
+    sql: str,
+    tree: exp.Expr,
+    result: QueryResult,
+    settings: Settings,
+) -> list[Exclusion]:
+    """Return every reason against a gold that runs, in the order of Exclusion.
+
+    Args:
+        engine: has to keep all rows.
+        database: the gold's database.
+        copies: gives the same with its rows in other orders (``reordered_copies``).
+        sql: the gold.
+        tree: its syntax tree.
+        result: what it gave.
+        settings: how much a QUERY shows and how many steps there are.
+    """
+    flaws = result_flaws(result, tree, settings)
+    if result.rows and result.complete:
+        tie = find_tie(engine, database, copies(), sql, tree, result)
+        flaws += [_TIED[tie]] if tie else []
+    flaws += [] if flaws or _is_gradable(result, tree, settings) else [Exclusion.UNGRADABLE]
+    return sorted(flaws, key=list(Exclusion).index)
+
+
 def _question(draft: Draft, result: QueryResult, tree: exp.Expr) -> Question:
-    gold = _gold(result, tree)
+    gold = gold_of(result, tree)
     return Question(
         question_id=draft.question_id,
         db_id=draft.db_id,
@@ -150,11 +172,13 @@ def _question(draft: Draft, result: QueryResult, tree: exp.Expr) -> Question:
     )
 
 
-def _gold(result: QueryResult, tree: exp.Expr) -> Gold:
+def gold_of(result: QueryResult, tree: exp.Expr) -> Gold:
+    """Return what a gold's result is compared as: in order if the statement has a top-level ORDER BY."""
     return Gold(result.columns, result.rows, tree.args.get("order") is not None)
 
 
-def _flaws(result: QueryResult, tree: exp.Expr, settings: Settings) -> list[Exclusion]:
+def result_flaws(result: QueryResult, tree: exp.Expr, settings: Settings) -> list[Exclusion]:
+    """Return the reasons against a gold that its result alone gives."""
     cells = [cell for row in result.rows for cell in row]
     if not cells:
         return [Exclusion.EMPTY]
@@ -171,7 +195,7 @@ def _flaws(result: QueryResult, tree: exp.Expr, settings: Settings) -> list[Excl
 
 
 def _is_gradable(result: QueryResult, tree: exp.Expr, settings: Settings) -> bool:
-    return grade(gold_answer(result.rows), _gold(result, tree), settings.answer_chars) is Reason.CORRECT
+    return grade(gold_answer(result.rows), gold_of(result, tree), settings.answer_chars) is Reason.CORRECT
 
 
 def _contradicted(questions: Iterable[Question]) -> list[str]:
@@ -229,15 +253,35 @@ def _rank(name: str) -> str:
     return hashlib.sha256(f"sql_env split {name}".encode()).hexdigest()
 
 
-def make_database(path: Path, schema: str, rows: Iterable[tuple[str, Sequence[Sequence[SQLValue]]]]) -> None:
+TableRows: TypeAlias = tuple[str, Sequence[Sequence[SQLValue]]]
+"""A table's name and its rows."""
+
+
+def make_database(path: Path, schema: str, rows: Iterable[TableRows]) -> None:
     """Write an SQLite file from a schema and (table, rows) pairs, replacing what was there."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)
     with closing(apsw.Connection(str(path))) as connection:
-        with connection:
-            connection.execute(schema)
-            for table, values in rows:
-                if values:
-                    marks = ", ".join("?" * len(values[0]))
-                    connection.executemany(f"INSERT INTO {quoted(table)} VALUES ({marks})", values)  # noqa: S608
-        connection.execute("VACUUM")
+        _fill(connection, schema, rows)
+
+
+def make_image(schema: str, rows: Iterable[TableRows]) -> bytes:
+    """Return an SQLite database as bytes, made in memory from a schema and (table, rows) pairs.
+
+    The same input gives the same bytes every time. They do not name the version of SQLite that wrote them: its number
+    in the header is zero, which SQLite accepts.
+    """
+    with closing(apsw.Connection(":memory:")) as connection:
+        _fill(connection, schema, rows)
+        image = connection.serialize("main")
+    return image[:96] + bytes(4) + image[100:]
+
+
+def _fill(connection: apsw.Connection, schema: str, rows: Iterable[TableRows]) -> None:
+    with connection:
+        connection.execute(schema)
+        for table, values in rows:
+            if values:
+                marks = ", ".join("?" * len(values[0]))
+                connection.executemany(f"INSERT INTO {quoted(table)} VALUES ({marks})", values)  # noqa: S608
+    connection.execute("VACUUM")

@@ -1,12 +1,12 @@
 """Which database files exist: db_id to file, and nothing that is not listed.
 
 A data set keeps its databases at ``databases/<db_id>/<db_id>.sqlite``. Names come from the folder's checksum
-list, never from a client, so no request can name a path.
+list, never from a client, so no request can name a path. Besides, a database may live in memory only.
 """
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
@@ -20,10 +20,37 @@ SQLValue: TypeAlias = None | int | float | str | bytes
 
 @dataclass(frozen=True)
 class Database:
-    """One SQLite file that may be served."""
+    """One SQLite database that may be served: a file, or an image of one in memory.
+
+    Attributes:
+        db_id: its name.
+        path: its file; of one in memory, what messages call it, which differs when the content does.
+        image: the bytes of one in memory, as a file would hold them (what SQLite calls serialised).
+    """
 
     db_id: str
     path: Path
+    image: bytes | None = field(default=None, repr=False, compare=False)
+
+    @classmethod
+    def in_memory(cls, db_id: str, image: bytes) -> "Database":
+        """Return a database of these bytes, which needs no file."""
+        return cls(db_id, Path("in memory", hashlib.sha256(image).hexdigest()[:16]), image)
+
+    @property
+    def key(self) -> tuple[str, Path]:
+        """What tells it from any other: for whatever remembers databases, without keeping images alive."""
+        return self.db_id, self.path
+
+    @property
+    def size(self) -> int:
+        """Its size in bytes; 0 where its file is missing."""
+        if self.image is not None:
+            return len(self.image)
+        try:
+            return self.path.stat().st_size
+        except OSError:
+            return 0
 
 
 class Databases(Mapping[str, Database]):

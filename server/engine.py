@@ -13,8 +13,7 @@ import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
-from functools import cache
-from typing import Final
+from typing import Final, Protocol
 
 import apsw
 
@@ -30,6 +29,17 @@ INLINE_FILE_BYTES: Final = 64 * 2**20
 
 _HEAP_LIMIT: Final = 512 * 2**20
 """Bytes for all of SQLite in this process; the last resort, since it fails innocent statements too."""
+
+
+class Runs(Protocol):
+    """Whatever runs statements, waiting for them."""
+
+    def run(self, database: Database, sql: str, limits: Limits | None = None) -> QueryResult:
+        """Run one statement.
+
+        Raises:
+            AgentError: it fails or runs past a limit.
+        """
 
 
 class Engine:
@@ -105,7 +115,7 @@ class Engine:
 
     def _run_inline(self, database: Database, sql: str, limits: Limits) -> QueryResult | None:
         """Run a statement on this thread, or return None if the worker has to."""
-        if not is_light(sql) or _is_large(database):
+        if not is_light(sql) or database.size > INLINE_FILE_BYTES:
             return None
         cheap = replace(
             limits,
@@ -124,11 +134,6 @@ class _Local(threading.local):
 
     def __init__(self) -> None:
         self.connections = Connections(INLINE)
-
-
-@cache
-def _is_large(database: Database) -> bool:
-    return database.path.is_file() and database.path.stat().st_size > INLINE_FILE_BYTES
 
 
 def is_light(sql: str) -> bool:

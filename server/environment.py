@@ -6,9 +6,10 @@ text reaches the client; any other exception is logged and reaches the client wi
 
 import logging
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from threading import Lock
 from time import perf_counter
@@ -23,11 +24,13 @@ from sql_env.server.catalogue import Catalogue
 from sql_env.server.episode import Episode
 from sql_env.server.errors import TaskError
 from sql_env.server.formatting import Shown, show_known
+from sql_env.server.questions import Question, TaskSet
 from sql_env.server.resources import Resources
 from sql_env.server.rubrics import RewardConfig, RewardRubric
 from sql_env.server.schema import quoted
 from sql_env.server.selection import Selection, checked, choose
 from sql_env.server.telemetry import Telemetry
+from sql_env.server.variants.store import Variant
 from sql_env.server.verifier import Reason
 
 logger = logging.getLogger(__name__)
@@ -77,52 +80,89 @@ class SQLEnvironment(Catalogue, Environment[SQLAction, SQLObservation, SQLState]
         Args:
             seed: draws the task; the same seed draws the same task everywhere. Without one, a seed is drawn.
             episode_id: an id for the episode, at most 255 characters; without one, a random id.
-            **kwargs: selectors ``dataset``, ``split``, ``index``, ``task_id``, ``db_id``, ``hardness``, and
-                ``answer_form``, ``value`` or ``sql``; others are ignored. ``index`` counts from 0 in file order
-                among the questions that fit the others.
+            **kwargs: selectors ``dataset``, ``split``, ``index``, ``task_id``, ``db_id``, ``hardness``, ``variant``,
+                the number of a changed database, and ``answer_form``, ``value`` or ``sql``; others are ignored.
+                ``index`` counts from 0 in file order among the questions that fit the others.
 
         Raises:
             TaskError: a selector names nothing that exists. No episode is running then.
         """
         with _own_faults():
-            self._begin_nothing()
-            selection = Selection.parse(seed, kwargs)
-            episode_id = checked("episode_id", episode_id, str) or str(uuid.uuid4())
-            if len(episode_id) > 255 or _text(episode_id) != episode_id:
-                raise TaskError("episode_id must be Unicode text of at most 255 characters")
-            dataset = self._resources.dataset(selection.dataset)
-            question, drawn = choose(dataset, selection, self._settings.split)
-            episode = Episode(question, self._settings.max_steps, selection.answer_form)
-            database = dataset.database(question)
-            schema = self._resources.schema(database)
-            task = Task(episode, database, schema, self._settings, self._resources.engine.limits)
-            with self._changing:
-                self._task = task
-                self._told = False
-                self._reward.watch(episode)
-                self._origin = {
-                    "dataset": dataset.name,
-                    "split": question.split,
-                    "task_id": question.question_id,
-                    "db_id": question.db_id,
-                    "answer_form": selection.answer_form,
-                }
-                self._chosen = SQLState(
-                    episode_id=episode_id,
-                    task_id=question.question_id,
-                    dataset=dataset.name,
-                    db_id=question.db_id,
-                )
-            if self._telemetry:
-                ids = {"session": self._session_id, "episode": episode_id, "task": question.question_id}
-                self._telemetry.episode_started(dataset.name, **ids)
-            return self._observe(task, _hint(episode), metadata={**self._origin, **drawn})
+            return self._start(*self._made(*self._selected(seed, episode_id, kwargs)))
 
     async def reset_async(
         self, /, seed: int | None = None, episode_id: str | None = None, **kwargs: Any
     ) -> SQLObservation:
-        """Start an episode; see ``reset``. All data is in memory but a database's schema, read once."""
-        return self.reset(seed, episode_id, **kwargs)
+        """Start an episode; see ``reset``. What has to be made is made on a thread, so that no other session waits."""
+        with _own_faults():
+            selection, dataset, _ = selected = self._selected(seed, episode_id, kwargs)
+            if dataset.endless and not selection.variant:
+                return self._start(*await self._resources.make_task(self._made, *selected))
+            is_quick = not dataset.endless
+            chosen = self._choose(*selected) if is_quick else await self._resources.make_task(self._choose, *selected)
+            variant = self._resources.variants.remembered(*chosen.task)
+            if variant is None:
+                variant = await self._resources.make_variant(self._resources.variant, *chosen.task)
+            return self._start(chosen, variant)
+
+    def _selected(self, seed: Any, episode_id: Any, selectors: Mapping[str, Any]) -> "tuple[Selection, TaskSet, str]":
+        """Check what reset is given."""
+        self._admit()
+        self._begin_nothing()
+        selection = Selection.parse(seed, selectors)
+        episode_id = checked("episode_id", episode_id, str) or str(uuid.uuid4())
+        if len(episode_id) > 255 or _text(episode_id) != episode_id:
+            raise TaskError("episode_id must be Unicode text of at most 255 characters")
+        return selection, self._resources.dataset(selection.dataset), episode_id
+
+    def _admit(self) -> None:
+        """Raise TaskError where no episode may begin now; for servers."""
+
+    def _choose(self, selection: Selection, dataset: TaskSet, episode_id: str) -> "_Chosen":
+        question, drawn = choose(dataset, selection, self._settings.split)
+        return _Chosen(selection, episode_id, (dataset, question, selection.variant), drawn)
+
+    def _made(self, selection: Selection, dataset: TaskSet, episode_id: str) -> "tuple[_Chosen, Variant]":
+        chosen = self._choose(selection, dataset, episode_id)
+        return chosen, self._resources.variant(*chosen.task)
+
+    def _start(self, chosen: "_Chosen", variant: Variant) -> SQLObservation:
+        """Begin the episode on the variant that was chosen."""
+        (dataset, original, k), form = chosen.task, chosen.selection.answer_form
+        question, database = variant.question, variant.database
+        episode = Episode(question, self._settings.max_steps, form)
+        others = [other for other in range(1, self._settings.suite_variants + 2) if other != k]
+        suite = [partial(self._resources.varied, dataset, original, other) for other in others]
+        task = Task(
+            episode,
+            database,
+            self._resources.schema(database),
+            self._settings,
+            self._resources.engine.limits,
+            suite[: self._settings.suite_variants],
+        )
+        with self._changing:
+            self._task = task
+            self._told = False
+            self._reward.watch(episode)
+            self._origin: dict[str, Any] = {
+                "dataset": dataset.name,
+                "split": question.split,
+                "task_id": question.question_id,
+                "db_id": question.db_id,
+                "answer_form": form,
+                "variant": k,
+            }
+            self._chosen = SQLState(
+                episode_id=chosen.episode_id,
+                task_id=question.question_id,
+                dataset=dataset.name,
+                db_id=question.db_id,
+            )
+        if self._telemetry:
+            ids = {"session": self._session_id, "episode": chosen.episode_id, "task": question.question_id}
+            self._telemetry.episode_started(dataset.name, **ids)
+        return self._observe(task, _hint(episode), metadata={**self._origin, **chosen.drawn})
 
     def look(self) -> SQLObservation | None:
         """Return the question and what is known so far, without a step; None where no episode is running.
@@ -155,7 +195,7 @@ class SQLEnvironment(Catalogue, Environment[SQLAction, SQLObservation, SQLState]
         with _own_faults(), self._one_step(action) as begun:
             if isinstance(begun, SQLObservation):
                 return begun
-            await begun.turn.finish_async(self._resources.engine)
+            await begun.turn.finish_async(self._resources.engine, self._resources.make_variant)
             return self._conclude(begun)
 
     @contextmanager
@@ -217,8 +257,10 @@ class SQLEnvironment(Catalogue, Environment[SQLAction, SQLObservation, SQLState]
     def _last_metadata(self, episode: Episode) -> dict[str, Any]:
         question = episode.question
         unanswered = episode.verdict in (None, Reason.EMPTY)
-        official = False if unanswered else episode.official
-        graded = {"official_execution_accuracy": official} if episode.answer_form == "sql" else {}
+        graded = {
+            "official_execution_accuracy": False if unanswered else episode.official,
+            "test_suite_accuracy": episode.on_variants if episode.correct else False,
+        }
         return {
             **self._origin,
             "hardness": question.hardness,
@@ -226,7 +268,7 @@ class SQLEnvironment(Catalogue, Environment[SQLAction, SQLObservation, SQLState]
             "par": question.par,
             "twin_of": self._resources.datasets[self._origin["dataset"]].twin_of(question),
             "verdict": str(episode.verdict) if episode.verdict else None,
-            **graded,
+            **(graded if episode.answer_form == "sql" else {}),
             "terminated": not episode.truncated,
             "truncated": episode.truncated,
             "components": self._reward.components(),
@@ -275,7 +317,7 @@ class SQLEnvironment(Catalogue, Environment[SQLAction, SQLObservation, SQLState]
 
     def get_metadata(self) -> EnvironmentMetadata:
         """Describe the environment and the data sets it serves."""
-        sets = ", ".join(f"{name} ({len(d.questions)} questions)" for name, d in self._resources.datasets.items())
+        sets = ", ".join(f"{name} ({dataset.summary})" for name, dataset in self._resources.datasets.items())
         return EnvironmentMetadata(
             name=NAME,
             description="An agent explores a hidden SQL database with DESCRIBE, SAMPLE and QUERY and answers a "
@@ -295,6 +337,21 @@ class SQLEnvironment(Catalogue, Environment[SQLAction, SQLObservation, SQLState]
         self._begin_nothing()
         if self._telemetry and self._session_id:
             self._telemetry.session_closed(self._session_id)
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    """What a reset asks for.
+
+    Attributes:
+        task: the data set, the question and the number of its variant.
+        drawn: how the question was found.
+    """
+
+    selection: Selection
+    episode_id: str
+    task: tuple[TaskSet, Question, int]
+    drawn: dict[str, Any]
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,7 @@ class Episode:
         last_result: what the last QUERY that ran gave; an answer in SQL counts as one.
         discoveries: what was found out, without regard to the gold: tables described, results seen.
         official: Spider's official execution accuracy of an answer in SQL; None if unknown.
+        on_variants: whether a right answer in SQL is right on variants of the database too; None if not tried.
         verdict: how the answer was graded, if one was given.
         truncated: whether the budget ran out without an answer.
     """
@@ -45,6 +46,7 @@ class Episode:
     last_result: QueryResult | None = None
     discoveries: set[Hashable] = field(default_factory=set)
     official: bool | None = None
+    on_variants: bool | None = None
     verdict: Reason | None = None
     truncated: bool = False
 
@@ -96,12 +98,18 @@ class Episode:
         self.verdict = Reason.UNPARSABLE
         self.verdict = grade(answer, self.gold, max_chars)
 
-    def answered_in_sql(self, result: QueryResult) -> None:
-        """Grade what an answer in SQL gave, and end the episode. At least one row more than the gold's is needed."""
+    def answered_in_sql(self, result: QueryResult, on_variants: bool | None = None) -> None:
+        """Grade what an answer in SQL gave, and end the episode. At least one row more than the gold's is needed.
+
+        Args:
+            result: what it gave.
+            on_variants: whether it is right on variants of the database too; None where that was not tried.
+        """
         self.saw_result(result)
+        self.on_variants = on_variants
         self.verdict = Reason.WRONG_SHAPE
-        if result.complete and result.total_rows == len(result.rows):
-            self.verdict = grade_rows(result.rows, self.gold)
+        reason = grade_result(result, self.gold)
+        self.verdict = Reason.WRONG_ON_VARIANT if reason is Reason.CORRECT and on_variants is False else reason
 
     def answered_badly(self, reason: Reason) -> None:
         """End the episode with an answer that cannot be graded."""
@@ -110,6 +118,13 @@ class Episode:
     def end_step(self) -> None:
         """End the episode if this step was the last of the budget."""
         self.truncated = self.verdict is None and self.budget_remaining <= 0
+
+
+def grade_result(result: QueryResult, gold: Gold) -> Reason:
+    """Grade what an answer in SQL gave. At least one row more than the gold's has to be kept of it."""
+    if result.complete and result.total_rows == len(result.rows):
+        return grade_rows(result.rows, gold)
+    return Reason.WRONG_SHAPE
 
 
 def progress(episode: Episode) -> float:

@@ -6,11 +6,11 @@ A data set is a folder with ``databases/`` and ``questions/``; ``questions/*.jso
 
 import json
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
 from sql_env.server.databases import CHECKSUMS, Database, Databases, SQLValue, verify
 from sql_env.server.errors import DataError, TaskError
@@ -18,6 +18,9 @@ from sql_env.server.settings import PACKAGED_DATA, Settings
 
 ANY_SPLIT = "all"
 """Selects every question, whatever its split."""
+
+PROCEDURAL = "procedural"
+"""Name of the data set whose tasks are made when they are asked for."""
 
 BUILD = "python scripts/build_questions.py"
 
@@ -97,6 +100,40 @@ def gold_answer(rows: Sequence[Sequence[SQLValue]]) -> str:
     return json.dumps(answer, ensure_ascii=False)
 
 
+class TaskSet(Protocol):
+    """A data set as episodes use it, whether its questions lie in files or are made when they are asked for."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+
+    @property
+    def endless(self) -> bool:
+        """Whether a question takes time to be made, and there are too many to list."""
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """Names of its splits."""
+
+    @property
+    def summary(self) -> str:
+        """What it holds, in a few words."""
+
+    def select(
+        self, split: str = ANY_SPLIT, db_id: str | None = None, hardness: str | None = None, **dials: str | int | None
+    ) -> Sequence[Question]:
+        """Return the questions that fit every selector; TaskError if a selector names nothing or none fits."""
+
+    def by_id(self, task_id: str) -> Question:
+        """Return the question with an id; TaskError if there is none."""
+
+    def twin_of(self, question: Question) -> str:
+        """Return the id of the first question with the same gold, often this one."""
+
+    def database(self, question: Question) -> Database:
+        """Return the database that a question is about."""
+
+
 @dataclass(frozen=True)
 class QuestionSet:
     """The questions of one data set, in file order, and its databases."""
@@ -104,6 +141,12 @@ class QuestionSet:
     name: str
     questions: tuple[Question, ...]
     databases: Databases
+    endless: ClassVar[bool] = False
+
+    @property
+    def summary(self) -> str:
+        """How much it holds."""
+        return f"{len(self.questions)} questions about {len(self.databases)} databases"
 
     @cached_property
     def splits(self) -> tuple[str, ...]:
@@ -122,9 +165,15 @@ class QuestionSet:
         return groups | {ANY_SPLIT: self.questions}
 
     def select(
-        self, split: str = ANY_SPLIT, db_id: str | None = None, hardness: str | None = None
+        self, split: str = ANY_SPLIT, db_id: str | None = None, hardness: str | None = None, **dials: str | int | None
     ) -> tuple[Question, ...]:
         """Return the questions that fit every selector, in file order.
+
+        Args:
+            split: a split, or ``all``.
+            db_id: a database.
+            hardness: one, or several separated by commas.
+            **dials: ``answer_type``, likewise; other dials are for procedural tasks alone.
 
         Raises:
             TaskError: a selector names nothing, or nothing fits all of them.
@@ -134,13 +183,21 @@ class QuestionSet:
         if db_id is not None and db_id not in self.databases:
             raise TaskError(f"unknown database {_shown(db_id)}; {self.name} has: {', '.join(sorted(self.databases))}")
         chosen: Iterable[Question] = self._by_split[split]
-        for wanted, get in ((db_id, _db_id), (hardness, _hardness)):
+        if db_id is not None:
+            chosen = tuple(question for question in chosen if question.db_id == db_id)
+        for name, wanted in {"hardness": hardness, **dials}.items():
             if wanted is not None:
-                chosen = tuple(q for q in chosen if get(q) == wanted)
+                values = self._values(name, str(wanted))
+                chosen = tuple(question for question in chosen if getattr(question, name) in values)
         if not chosen:
             wanted = f"split={split}, db_id={db_id}, hardness={hardness and _shown(hardness)[1:-1]}"
             raise TaskError(f"no question of {self.name} fits {wanted}")
         return tuple(chosen)
+
+    def _values(self, dial: str, text: str) -> list[str]:
+        if dial not in ("hardness", "answer_type"):
+            raise TaskError(f"{self.name} has no dial {dial}; only data set {PROCEDURAL} has it")
+        return [value.strip() for value in text.split(",")]
 
     def by_id(self, task_id: str) -> Question:
         """Return the question with an id.
@@ -170,10 +227,6 @@ class QuestionSet:
     def database(self, question: Question) -> Database:
         """Return the database that a question is about."""
         return self.databases[question.db_id]
-
-
-_db_id: Callable[[Question], str] = lambda question: question.db_id  # noqa: E731
-_hardness: Callable[[Question], str] = lambda question: question.hardness  # noqa: E731
 
 
 def _shown(name: str) -> str:
@@ -226,14 +279,15 @@ def _read(path: Path, mend: str) -> list[Question]:
 
 
 def dataset_folders(settings: Settings) -> dict[str, Path]:
-    """Return the data sets to serve, by name, the default one first.
+    """Return the data sets to serve that lie in folders, by name, the default one first.
 
     Raises:
         DataError: a setting names a data set that is not installed.
     """
     known = {"spider": settings.data, "starter": _starter(settings)}
     if settings.dataset:
-        return dict(_named(name.strip(), known) for name in settings.dataset.split(","))
+        names = map(str.strip, settings.dataset.split(","))
+        return dict(_named(name, known) for name in names if name != PROCEDURAL)
     return {name: folder for name, folder in known.items() if (folder / CHECKSUMS).is_file()}
 
 
@@ -247,18 +301,6 @@ def _named(name: str, known: dict[str, Path]) -> tuple[str, Path]:
         return name, known[name]
     folder = Path(name)
     if not folder.is_dir():
-        names = ", ".join(known)
+        names = ", ".join((*known, PROCEDURAL))
         raise DataError(f"SQL_ENV_DATASET={name!r} is neither a folder nor a known data set ({names})")
     return folder.resolve().name, folder
-
-
-def load_all(settings: Settings) -> dict[str, QuestionSet]:
-    """Load every data set to serve, the default one first.
-
-    Raises:
-        DataError: none is installed, or one is damaged.
-    """
-    sets = {name: load(name, folder) for name, folder in dataset_folders(settings).items()}
-    if not sets:
-        raise DataError(f"no data set found under {settings.data}; run: git checkout data/starter")
-    return sets

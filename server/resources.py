@@ -1,15 +1,29 @@
 """What all sessions of a process share, loaded once: settings, data sets, the engine, the databases' schemas."""
 
+import asyncio
 from collections.abc import Callable, Mapping
-from functools import lru_cache
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Lock
+from typing import Any, Final, TypeVar
 
 from sql_env.server.databases import Database
+from sql_env.server.datasets import load_all
 from sql_env.server.engine import Engine
 from sql_env.server.errors import TaskError
-from sql_env.server.questions import QuestionSet, load_all
+from sql_env.server.questions import Question, TaskSet
 from sql_env.server.sandbox import Limits
 from sql_env.server.schema import Schema, read_schema
 from sql_env.server.settings import Settings
+from sql_env.server.variants.store import Variant, Variants
+
+T = TypeVar("T")
+
+MAKERS: Final = 3
+"""Threads on which tasks and variants are made; more would only take turns."""
+
+MAX_SCHEMAS_IN_MEMORY: Final = 256
+"""Databases in memory whose schemas are remembered; those of files are few, and all remembered."""
 
 
 class Resources:
@@ -20,7 +34,7 @@ class Resources:
         datasets: the data sets to serve, the default one first.
     """
 
-    def __init__(self, settings: Settings, datasets: Mapping[str, QuestionSet]) -> None:
+    def __init__(self, settings: Settings, datasets: Mapping[str, TaskSet]) -> None:
         self.settings = settings
         self.datasets = dict(datasets)
         limits = Limits(
@@ -30,7 +44,10 @@ class Resources:
             rows=settings.result_rows,
         )
         self.engine = Engine(limits, inline_vm_steps=settings.inline_vm_steps, queue_seconds=settings.queue_seconds)
-        self.schema: Callable[[Database], Schema] = lru_cache(None)(read_schema)
+        self.schema = Schemas()
+        self.variants = Variants()
+        self._tasks = ThreadPoolExecutor(MAKERS - 1, "task-maker")
+        self._variants = ThreadPoolExecutor(1, "variant-maker")  # one is made at a time; others' tasks do not wait
 
     @classmethod
     def load(cls, settings: Settings) -> "Resources":
@@ -42,11 +59,11 @@ class Resources:
         return cls(settings, load_all(settings))
 
     @property
-    def default_dataset(self) -> QuestionSet:
+    def default_dataset(self) -> TaskSet:
         """The data set that reset uses when it is given none."""
         return next(iter(self.datasets.values()))
 
-    def dataset(self, name: str | None) -> QuestionSet:
+    def dataset(self, name: str | None) -> TaskSet:
         """Return a data set by name.
 
         Raises:
@@ -58,6 +75,58 @@ class Resources:
             raise TaskError(f"unknown data set {name[:80]!r}; this server has: {', '.join(self.datasets)}")
         return self.datasets[name]
 
+    def variant(self, dataset: TaskSet, question: Question, k: int) -> Variant:
+        """Return a question's variant, its schema read; 0 is the original.
+
+        Raises:
+            TaskError: there is none.
+        """
+        variant = self.variants.variant_of(dataset, question, k)
+        self.schema(variant.database)
+        return variant
+
+    def varied(self, dataset: TaskSet, question: Question, k: int) -> tuple[Question, Database] | None:
+        """Return a question on its variant, or None where there is none."""
+        try:
+            variant = self.variants.variant_of(dataset, question, k)
+        except TaskError:
+            return None
+        return variant.question, variant.database
+
+    async def make_task(self, work: Callable[..., T], *arguments: Any) -> T:
+        """Call what makes a task on a thread of ours, so that the event loop goes on."""
+        return await asyncio.get_running_loop().run_in_executor(self._tasks, work, *arguments)
+
+    async def make_variant(self, work: Callable[..., T], *arguments: Any) -> T:
+        """Call what makes a variant, which may take seconds, on another."""
+        return await asyncio.get_running_loop().run_in_executor(self._variants, work, *arguments)
+
     def close(self) -> None:
-        """Stop the engine's worker."""
+        """Stop the engine's worker, and the threads once they are done."""
+        for threads in (self._tasks, self._variants):
+            threads.shutdown(wait=False, cancel_futures=True)
         self.engine.close()
+
+
+class Schemas:
+    """The databases' schemas, each read once; holds no image."""
+
+    def __init__(self) -> None:
+        self._of_files: dict[tuple[str, Path], Schema] = {}
+        self._in_memory: dict[tuple[str, Path], Schema] = {}
+        self._lock = Lock()
+
+    def __call__(self, database: Database) -> Schema:
+        """Return a database's schema.
+
+        Raises:
+            DataError: the file or image is not a readable SQLite database.
+        """
+        known = self._of_files if database.image is None else self._in_memory
+        schema = known.get(database.key) or read_schema(database)
+        with self._lock:
+            known.pop(database.key, None)
+            known[database.key] = schema  # the latest last
+            if len(self._in_memory) > MAX_SCHEMAS_IN_MEMORY:
+                del self._in_memory[next(iter(self._in_memory))]
+        return schema

@@ -1,9 +1,9 @@
 """One untrusted statement on one connection: rows or a named error, under limits.
 
 The only place in the repository that runs SQL it did not write, and the only one that catches the SQLite binding's
-exceptions. The layers, in the order in which a statement meets them: an immutable read-only file; an authorizer that
-allows and refuses the rest; SQLite's own limits; a progress handler that counts work, then time, then memory; rows
-fetched one by one under a row and a byte cap.
+exceptions. The layers, in the order in which a statement meets them: an immutable read-only file, or a read-only copy
+of an image in memory; an authorizer that allows and refuses the rest; SQLite's own limits; a progress handler that
+counts work, then time, then memory; rows fetched one by one under a row and a byte cap.
 
 What these layers cannot do is to interrupt a single operation of SQLite: a plan for 63 tables, a sort, ``unhex`` on
 long arguments run for seconds. So there are two profiles. INLINE keeps values and programs so small that no operation
@@ -14,11 +14,12 @@ takes long; it is for the event loop. FULL allows what SQLite's limits allow; it
 import re
 import time
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final
+from pathlib import Path
+from typing import Any, Final, TypeAlias
 from urllib.parse import quote
 
 import apsw
@@ -31,6 +32,9 @@ FROZEN_NOW: Final = "2025-01-01 00:00:00"
 
 MAX_SQL_BYTES: Final = 10_000
 MAX_CONNECTIONS: Final = 200
+
+MAX_IMAGE_BYTES: Final = 16 * 2**20
+"""Databases in memory that one thread has open, all together: each connection holds a copy of its image."""
 
 ALLOWED_FUNCTIONS: Final = frozenset(
     """abs acos acosh asin asinh atan atan2 atanh avg ceil ceiling char coalesce concat concat_ws cos cosh count
@@ -176,14 +180,18 @@ class Connection:
     """A connection of one thread to one database, with every layer in place.
 
     Args:
-        database: the file.
+        database: the file or image.
         profile: how large values and programs may be.
 
+    Attributes:
+        image_bytes: bytes of memory that its copy of an image takes; 0 for a file.
+
     Raises:
-        DataError: the file is not a readable SQLite database.
+        DataError: the file or image is not a readable SQLite database.
     """
 
     def __init__(self, database: Database, profile: Profile) -> None:
+        self.image_bytes = len(database.image or b"")
         self._profile = profile
         with data_faults(database):
             self._apsw = open_read_only(database)
@@ -308,45 +316,65 @@ class Connection:
 
 
 class Connections:
-    """One thread's connections under one profile; beyond MAX_CONNECTIONS the least recently used is closed."""
+    """One thread's connections under one profile.
+
+    Beyond MAX_CONNECTIONS, or MAX_IMAGE_BYTES, the least recently used are closed.
+    """
 
     def __init__(self, profile: Profile) -> None:
         self._profile = profile
-        self._open: OrderedDict[Database, Connection] = OrderedDict()
+        self._open: OrderedDict[tuple[str, Path], Connection] = OrderedDict()
 
     def get(self, database: Database) -> Connection:
         """Return the connection to a database.
 
         Raises:
-            DataError: the file is not a readable SQLite database.
+            DataError: the file or image is not a readable SQLite database.
         """
-        if database not in self._open:
-            self._open[database] = Connection(database, self._profile)
-            if len(self._open) > MAX_CONNECTIONS:
+        key = database.key
+        if key not in self._open:
+            self._open[key] = Connection(database, self._profile)
+            while len(self._open) > 1 and self._is_beyond_bounds():
                 self._open.popitem(last=False)[1].close()
-        self._open.move_to_end(database)
-        return self._open[database]
+        self._open.move_to_end(key)
+        return self._open[key]
+
+    def _is_beyond_bounds(self) -> bool:
+        image_bytes = sum(connection.image_bytes for connection in self._open.values())
+        return len(self._open) > MAX_CONNECTIONS or image_bytes > MAX_IMAGE_BYTES
 
 
-def inspect(database: Database, sql: str, *arguments: SQLValue) -> list[tuple[Any, ...]]:
-    """Run a statement of our own on a database, without authorizer or budget, and return its rows.
+Ask: TypeAlias = Callable[..., list[tuple[Any, ...]]]
+"""Runs a statement of our own with its arguments and returns its rows."""
+
+
+@contextmanager
+def inspecting(database: Database) -> Iterator[Ask]:
+    """Open a database for statements of our own, without authorizer or budget.
 
     Raises:
         DataError: the file is not a readable SQLite database.
     """
     with data_faults(database), closing(open_read_only(database)) as connection:
-        return list(connection.execute(sql, arguments))
+        yield lambda sql, *arguments: list(connection.execute(sql, arguments))
+
+
+def inspect(database: Database, sql: str, *arguments: SQLValue) -> list[tuple[Any, ...]]:
+    """Run one statement of our own; see ``inspecting``."""
+    with inspecting(database) as ask:
+        return ask(sql, *arguments)
 
 
 def open_read_only(database: Database) -> apsw.Connection:
     """Open a database so that nothing can be written, loaded or attached."""
     connection = apsw.Connection(
-        # Resolved, because a Python VFS takes SQLite's "this is a symbolic link" for an error.
-        f"file:{quote(str(database.path.resolve()))}?immutable=1&mode=ro",
+        immutable_uri(database.path) if database.image is None else ":memory:",
         flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI | apsw.SQLITE_OPEN_NOMUTEX,
         vfs=_FrozenClock.NAME,
         statementcachesize=0,
     )
+    if database.image is not None:
+        connection.deserialize("main", read_only_image(database.image))
     for option, value in (
         (apsw.SQLITE_DBCONFIG_DEFENSIVE, 1),
         (apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0),
@@ -359,6 +387,23 @@ def open_read_only(database: Database) -> apsw.Connection:
     for pragma in ("query_only=1", "cell_size_check=1", "mmap_size=0", "temp_store=2"):
         connection.pragma(*pragma.split("="))
     return connection
+
+
+def immutable_uri(path: Path) -> str:
+    """Return the URI by which SQLite opens a file that it must neither write nor lock."""
+    # Resolved, because a Python VFS takes SQLite's "this is a symbolic link" for an error.
+    return f"file:{quote(str(path.resolve()))}?immutable=1&mode=ro"
+
+
+def read_only_image(image: bytes) -> bytearray:
+    """Return a copy of an image that SQLite itself will not write to, since it does not know its write version.
+
+    The flag of the connection does not reach as far as an image. The read version is the one without a write-ahead
+    log, which memory has no room for, as ``immutable`` leaves it aside in a file.
+    """
+    copy = bytearray(image)
+    copy[18:20] = b"\x03\x01"
+    return copy
 
 
 def _fetch(rows: Iterable[tuple[SQLValue, ...]], limits: Limits) -> tuple[tuple[tuple[SQLValue, ...], ...], int, bool]:
@@ -455,7 +500,7 @@ def _named_for_ever(names: list[str]) -> tuple[str, ...]:
 
 @contextmanager
 def data_faults(database: Database) -> Iterator[None]:
-    """Turn an unreadable file into a DataError that names it."""
+    """Turn an unreadable file or image into a DataError that names it."""
     try:
         yield
     except (apsw.NotADBError, apsw.CorruptError, apsw.CantOpenError, apsw.SQLError, UnicodeDecodeError) as error:

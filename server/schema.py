@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sql_env.server.databases import Database
-from sql_env.server.sandbox import inspect
+from sql_env.server.sandbox import Ask, inspecting
 
 
 @dataclass(frozen=True)
@@ -114,30 +114,28 @@ def read_schema(database: Database) -> Schema:
     Raises:
         DataError: the file is not a readable SQLite database.
     """
-    found = inspect(
-        database,
-        "SELECT name, type FROM sqlite_schema WHERE type IN ('table', 'view') "
-        "AND lower(name) NOT LIKE 'sqlite!_%' ESCAPE '!' ORDER BY lower(name)",
-    )
-    return Schema(tuple(_read_table(database, name, kind == "view") for name, kind in found))
+    with inspecting(database) as ask:
+        found = ask(
+            "SELECT name, type FROM sqlite_schema WHERE type IN ('table', 'view') "
+            "AND lower(name) NOT LIKE 'sqlite!_%' ESCAPE '!' ORDER BY lower(name)"
+        )
+        return Schema(tuple(_read_table(ask, name, kind == "view") for name, kind in found))
 
 
-def _read_table(database: Database, name: str, is_view: bool) -> Table:
-    columns = inspect(database, 'SELECT name, type, pk, "notnull" FROM pragma_table_xinfo(?) WHERE hidden <> 1', name)
-    count = inspect(database, f"SELECT count(*) FROM {quoted(name)}")[0][0]  # noqa: S608 — quoted, ours
+def _read_table(ask: Ask, name: str, is_view: bool) -> Table:
+    columns = ask('SELECT name, type, pk, "notnull" FROM pragma_table_xinfo(?) WHERE hidden <> 1', name)
+    count = ask(f"SELECT count(*) FROM {quoted(name)}")[0][0]  # noqa: S608 — quoted, ours
     return Table(
         name,
         is_view,
         tuple(Column(column, kind.upper(), pk, bool(not_null)) for column, kind, pk, not_null in columns),
-        _read_foreign_keys(database, name),
+        _read_foreign_keys(ask, name),
         count,
     )
 
 
-def _read_foreign_keys(database: Database, table: str) -> tuple[ForeignKey, ...]:
-    rows = inspect(
-        database, 'SELECT id, "table", "from", "to" FROM pragma_foreign_key_list(?) ORDER BY id DESC, seq', table
-    )
+def _read_foreign_keys(ask: Ask, table: str) -> tuple[ForeignKey, ...]:
+    rows = ask('SELECT id, "table", "from", "to" FROM pragma_foreign_key_list(?) ORDER BY id DESC, seq', table)
     keys: dict[int, list[tuple[str, str, str | None]]] = {}
     for key, target, source, target_column in rows:
         keys.setdefault(key, []).append((target, source, target_column))

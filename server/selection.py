@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from sql_env.server.errors import TaskError
-from sql_env.server.questions import ANY_SPLIT, Question, QuestionSet, draw
+from sql_env.server.questions import ANY_SPLIT, Question, TaskSet, draw
 
 ANSWER_FORMS = ("value", "sql")
 """What an ANSWER holds: the answer itself, or one SELECT statement that gives it."""
+
+DIALS = ("answer_type", "num_tables", "num_rows", "distractors")
+"""What can be asked of a task besides its hardness; all but the first of procedural ones alone."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,8 @@ class Selection:
     db_id: str | None
     hardness: str | None
     answer_form: str
+    variant: int
+    dials: Mapping[str, str | int | None]
 
     @classmethod
     def parse(cls, seed: Any, selectors: Mapping[str, Any]) -> "Selection":
@@ -35,14 +40,21 @@ class Selection:
         form = checked("answer_form", selectors.get("answer_form"), str) or "value"
         if form not in ANSWER_FORMS:
             raise TaskError(f"answer_form must be 'value' or 'sql', not {form[:80]!r}")
-        if selectors.get("variant") not in (None, 0):
-            raise TaskError("this data set has no variants")
         texts = {
             name: checked(name, selectors.get(name), str)
             for name in ("dataset", "split", "task_id", "db_id", "hardness")
         }
-        index = checked("index", selectors.get("index"), int)
-        return cls(seed=checked("seed", seed, int), index=index, answer_form=form, **texts)
+        numbers = {name: checked(name, selectors.get(name), int) for name in ("index", "variant")}
+        numbers["variant"] = numbers["variant"] or 0
+        dials = {name: _dial(name, selectors.get(name)) for name in DIALS}
+        return cls(seed=checked("seed", seed, int), answer_form=form, dials=dials, **numbers, **texts)
+
+
+def _dial(name: str, value: Any) -> str | int | None:
+    """Return a dial's value: a text, or where it counts something an integer."""
+    kind = int if name.startswith("num_") and isinstance(value, int) else str
+    found: str | int | None = checked(name, value, kind)
+    return found
 
 
 def checked(name: str, value: Any, kind: type) -> Any:
@@ -60,13 +72,13 @@ def checked(name: str, value: Any, kind: type) -> Any:
     return value
 
 
-def choose(dataset: QuestionSet, selection: Selection, default_split: str) -> tuple[Question, dict[str, Any]]:
+def choose(dataset: TaskSet, selection: Selection, default_split: str) -> tuple[Question, dict[str, Any]]:
     """Return the question that the selectors choose, and how it was found: by seed, by index or by id."""
     if selection.task_id is not None:
         return _by_id(dataset, selection, selection.task_id), {"seed": selection.seed}
     # By default nothing is drawn from a held-out split; a named database is meant whole.
     split = selection.split or (ANY_SPLIT if selection.db_id is not None else _present(dataset, default_split))
-    questions = dataset.select(split, selection.db_id, selection.hardness)
+    questions = dataset.select(split, selection.db_id, selection.hardness, **selection.dials)
     if selection.index is not None:
         if selection.index >= len(questions):
             raise TaskError(f"index {selection.index} is out of range: {len(questions)} tasks fit")
@@ -76,14 +88,14 @@ def choose(dataset: QuestionSet, selection: Selection, default_split: str) -> tu
     return draw(questions, seed), {"seed": seed}
 
 
-def _by_id(dataset: QuestionSet, selection: Selection, task_id: str) -> Question:
+def _by_id(dataset: TaskSet, selection: Selection, task_id: str) -> Question:
     question = dataset.by_id(task_id)
     for name in ("split", "db_id", "hardness"):
         wanted = getattr(selection, name)
-        if wanted not in (None, ANY_SPLIT, getattr(question, name)):
+        if wanted not in (None, ANY_SPLIT) and getattr(question, name) not in map(str.strip, wanted.split(",")):
             raise TaskError(f"task {task_id} has {name} {getattr(question, name)}, not {wanted[:80]!r}")
     return question
 
 
-def _present(dataset: QuestionSet, split: str) -> str:
+def _present(dataset: TaskSet, split: str) -> str:
     return split if split in dataset.splits else ANY_SPLIT

@@ -33,15 +33,10 @@ class ServedEnvironment(SQLEnvironment):
         """What OpenEnv asks for tools."""
         return ToolClient(self)
 
-    def reset(self, /, seed: int | None = None, episode_id: str | None = None, **kwargs: Any) -> SQLObservation:
-        """Start an episode; see SQLEnvironment.
-
-        Raises:
-            TaskError: besides, the session was closed and the server is full.
-        """
+    def _admit(self) -> None:
+        """Refuse an episode where the session was closed and the server is full."""
         if self.readmit is not None:
             self.readmit()
-        return super().reset(seed, episode_id, **kwargs)
 
 
 class Sessions(HTTPEnvServer):

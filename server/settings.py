@@ -34,7 +34,7 @@ class Settings:
         "",
         "names or folders",
         "Data sets to serve, separated by commas, the first by default; "
-        "empty: Spider where it is installed, and the starter set.",
+        "empty: Spider where it is installed, the starter set, and the procedural one.",
     )
     split: str = _setting("train", "name", "Split that reset draws from when it is given none.")
     max_steps: int = _setting(15, "steps", "Steps in an episode; the last that is no ANSWER truncates it.", least=1)
@@ -54,6 +54,12 @@ class Settings:
     query_seconds: float = _setting(2.0, "CPU seconds", "Processor time that one statement may take.", least=0.01)
     query_memory: int = _setting(
         32 * 2**20, "bytes", "Memory that SQLite may add while one statement runs.", least=2**20
+    )
+    suite_variants: int = _setting(
+        3,
+        "variants",
+        "Variants of the database on which a right answer in SQL has to be right as well; 0: none.",
+        least=0,
     )
     inline_vm_steps: int = _setting(
         50_000, "VM steps", "Work after which a statement leaves the event loop for the worker.", least=100

@@ -8,18 +8,17 @@ one row beyond the LIMIT.
 
 import itertools
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import closing
 from enum import StrEnum
-from pathlib import Path
 
 import apsw
 from sqlglot import exp
 
 from sql_env.server.databases import Database, SQLValue
-from sql_env.server.engine import Engine
-from sql_env.server.errors import AgentError
-from sql_env.server.sandbox import QueryResult
+from sql_env.server.engine import Runs
+from sql_env.server.errors import AgentError, DataError
+from sql_env.server.sandbox import QueryResult, data_faults, immutable_uri, read_only_image
 from sql_env.server.schema import quoted
 from sql_env.server.structure import sort_key_columns, with_sort_keys
 
@@ -36,7 +35,7 @@ class Tie(StrEnum):
 
 
 def find_tie(
-    engine: Engine, database: Database, copies: Sequence[Database], sql: str, tree: exp.Expr, result: QueryResult
+    engine: Runs, database: Database, copies: Sequence[Database], sql: str, tree: exp.Expr, result: QueryResult
 ) -> Tie | None:
     """Return how a gold depends on luck, or None.
 
@@ -56,7 +55,7 @@ def find_tie(
     return Tie.KEYS if _has_equal_keys(engine, database, tree) else None
 
 
-def _difference(engine: Engine, copy: Database, sql: str, result: QueryResult, ordered: bool) -> Tie | None:
+def _difference(engine: Runs, copy: Database, sql: str, result: QueryResult, ordered: bool) -> Tie | None:
     try:
         other = engine.run(copy, sql)
     except AgentError:
@@ -67,7 +66,7 @@ def _difference(engine: Engine, copy: Database, sql: str, result: QueryResult, o
     return Tie.ORDER if ordered and ours != theirs else None
 
 
-def _has_equal_keys(engine: Engine, database: Database, tree: exp.Expr) -> bool:
+def _has_equal_keys(engine: Runs, database: Database, tree: exp.Expr) -> bool:
     """Return whether rows that look different share their ORDER BY keys, up to one row beyond the LIMIT."""
     probed = with_sort_keys(tree) or sort_key_columns(tree)
     if probed is None:
@@ -89,28 +88,55 @@ def rounded(row: Sequence[SQLValue]) -> list[SQLValue]:
 # --- copies ----------------------------------------------------------------------------------------------
 
 
-def reordered_copies(path: Path, scratch: Path) -> list[Database]:
-    """Copy a database with its rows in other orders: one reversed, which exchanges any two, the others shuffled."""
+def reordered_copies(database: Database, tables: Collection[str] | None = None) -> list[Database]:
+    """Copy a database in memory, its rows in other orders: one reversed, which exchanges any two, the others shuffled.
+
+    Args:
+        database: a file or an image.
+        tables: what to copy, in lower case, as ``QueryResult.tables`` names it; where the database has a view,
+            everything is copied all the same, since the view may read any table. None: everything.
+
+    Raises:
+        DataError: it cannot be read, or is too large to be copied in memory.
+    """
     orders = [itertools.count(0, -1).__next__, *(random.Random(seed).random for seed in range(SHUFFLES))]
-    return [_reordered_copy(path, scratch / f"{n}.sqlite", order) for n, order in enumerate(orders)]
+    with data_faults(database):
+        try:
+            return [Database.in_memory(database.db_id, _reordered(database, tables, order)) for order in orders]
+        except apsw.NoMemError:
+            raise DataError(f"{database.path} is too large to be copied in memory") from None
 
 
-def _reordered_copy(path: Path, copy: Path, order: Callable[..., float]) -> Database:
-    """Copy a database without keys and indices that could restore its rows' order."""
-    with closing(apsw.Connection(str(copy))) as target:
+def _reordered(database: Database, tables: Collection[str] | None, order: Callable[..., float]) -> bytes:
+    """Return an image without keys and indices that could restore its rows' order."""
+    with closing(_beside(database)) as target:
         target.create_scalar_function("copy_order", order, 0)
-        target.execute("ATTACH ? AS original", (str(path),))
-        found = target.execute(
+        listed = (
             "SELECT name, type, sql FROM original.sqlite_schema WHERE type IN ('table', 'view') "
             "AND name NOT LIKE 'sqlite!_%' ESCAPE '!' ORDER BY type, name"
         )
+        found = list(target.execute(listed))
+        wanted = None if any(kind == "view" for _, kind, _ in found) else tables
         with target:
-            for name, kind, sql in list(found):
+            for name, kind, sql in found:
                 if kind == "view":
                     target.execute(sql)
-                else:
+                elif wanted is None or name.lower() in wanted:
                     _copy_reordered(target, name)
-    return Database(copy.stem, copy)
+        return target.serialize("main")
+
+
+def _beside(database: Database) -> apsw.Connection:
+    """Return a connection to an empty database in memory, with another attached as ``original``."""
+    connection = apsw.Connection(
+        ":memory:", flags=apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_URI | apsw.SQLITE_OPEN_NOMUTEX
+    )
+    if database.image is None:
+        connection.execute("ATTACH ? AS original", (immutable_uri(database.path),))
+    else:
+        connection.execute("ATTACH ':memory:' AS original")
+        connection.deserialize("original", read_only_image(database.image))
+    return connection
 
 
 def _copy_reordered(target: apsw.Connection, table: str) -> None:

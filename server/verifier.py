@@ -36,6 +36,7 @@ class Reason(StrEnum):
     WRONG_ORDER = "wrong_order"
     UNPARSABLE = "unparsable"
     EMPTY = "empty"
+    WRONG_ON_VARIANT = "wrong_on_variant"
 
 
 def grade(answer: str, gold: Gold, max_chars: int = 20_000) -> Reason:

@@ -4,6 +4,9 @@ The parent sends one request a line as JSON on standard input and reads one answ
 process asks the kernel to kill it (SIGPROF) when the statement's processor time is spent, and to refuse it more than
 a bounded amount of memory. The progress handler normally stops a statement first, which is cheaper.
 
+The image of a database in memory follows every request's line, as it is; the child needs it only when it opens a
+connection, but who knows whether it still has one.
+
 A child that is killed is replaced. What a statement cannot do here either: reach the parent's memory.
 """
 
@@ -53,13 +56,13 @@ class Worker:
             AgentError: as the sandbox does; LimitError when the child had to be killed.
             RuntimeError: the child failed; its traceback is in the log.
         """
-        request = {"db_id": database.db_id, "path": str(database.path), "sql": sql, "limits": asdict(limits)}
+        request = _request(database, sql, limits)
         self.start()
         process = self._process
         if process is None or process.stdin is None or process.stdout is None:
             raise RuntimeError("the SQL worker could not be started")
         with suppress(BrokenPipeError):
-            process.stdin.write(json.dumps(request).encode() + b"\n")
+            process.stdin.write(request)
             process.stdin.flush()
         line = process.stdout.readline()
         if not line.endswith(b"\n"):
@@ -88,6 +91,12 @@ class Worker:
         if process.stdout is not None:
             process.stdout.close()
         return process.wait()
+
+
+def _request(database: Database, sql: str, limits: Limits) -> bytes:
+    image_bytes = None if database.image is None else len(database.image)
+    request = {"db_id": database.db_id, "path": str(database.path), "image_bytes": image_bytes, "sql": sql}
+    return json.dumps(request | {"limits": asdict(limits)}).encode() + b"\n" + (database.image or b"")
 
 
 def _death(status: int, limits: Limits) -> LimitError:
@@ -135,11 +144,13 @@ def main() -> None:
 
 
 def serve(requests: IO[bytes], answers: IO[bytes]) -> None:
-    """Answer requests, one a line."""
+    """Answer requests, one a line, each followed by as many bytes of an image as it says."""
     connections = Connections(FULL)
     for line in requests:
         request = json.loads(line)
-        database = Database(request["db_id"], Path(request["path"]))
+        image_bytes = request["image_bytes"]
+        image = None if image_bytes is None else requests.read(image_bytes)
+        database = Database(request["db_id"], Path(request["path"]), image)
         answer = _answer(connections, database, request["sql"], Limits(**request["limits"]))
         answers.write(json.dumps(answer).encode() + b"\n")
         answers.flush()

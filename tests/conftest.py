@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,10 @@ import hypothesis
 import running
 
 from sql_env.agent.local_server import local_server
-from sql_env.server.databases import Database
+from sql_env.server.databases import Database, database_path, write_checksums
 from sql_env.server.engine import Engine
+from sql_env.server.procedural.splits import SIZES
+from sql_env.server.procedural.tasks import make_task
 from sql_env.server.resources import Resources
 from sql_env.server.sandbox import Limits
 from sql_env.server.settings import Settings
@@ -50,6 +53,26 @@ def whole_spider_data(shared_spider: Path, tmp_path_factory: pytest.TempPathFact
     data = tmp_path_factory.mktemp("whole_spider") / "data"
     assert "3,902  of 4,636 questions kept" in running.install_spider(shared_spider, data, "--all")
     return data
+
+
+@pytest.fixture(scope="session")
+def procedural_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder that holds, as files, the first procedural tasks of every split, for tests that look at files."""
+    folder = tmp_path_factory.mktemp("procedural") / "data"
+    (folder / "questions").mkdir(parents=True)
+    questions, files = [], ["questions/spider.jsonl"]
+    for split in SIZES:
+        for number in range(10):
+            made = make_task(split, number)
+            question = replace(made.question, db_id=made.question.question_id)
+            questions.append(question.to_json() + "\n")
+            path = database_path(folder, question.db_id)
+            path.parent.mkdir(parents=True)
+            path.write_bytes(made.database.image or b"")
+            files.append(str(path.relative_to(folder)))
+    (folder / files[0]).write_text("".join(questions), "utf-8")
+    write_checksums(folder, files)
+    return folder
 
 
 @pytest.fixture(scope="session")

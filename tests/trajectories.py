@@ -54,6 +54,11 @@ def twins(outcomes: str, of: int = 2, **changes: Any) -> list[Trajectory]:
     ]
 
 
+def on_variants(outcomes: str, of: int = 3, **changes: Any) -> list[Trajectory]:
+    """One episode for each letter, right for an ``x``; ``of`` letters in a row are one task on variants from 0 on."""
+    return [episode(place // of, letter == "x", variant=place % of, **changes) for place, letter in enumerate(outcomes)]
+
+
 @st.composite
 def generated(draw: st.DrawFn) -> Trajectory:
     verdict = draw(st.sampled_from(VERDICTS))
@@ -75,6 +80,8 @@ def generated(draw: st.DrawFn) -> Trajectory:
         episode_return=draw(st.floats(-0.1, 1.0)),
         par=draw(st.none() | st.integers(2, 8)),
         official=draw(st.none() | st.booleans()),
+        test_suite=draw(st.none() | st.booleans()),
+        variant=draw(st.integers(0, 2)),
         split=draw(st.sampled_from(["train", "eval", "test", "other"])),
         hardness=draw(st.sampled_from(["easy", "medium", "hard", "extra", ""])),
         answer_type=draw(st.sampled_from(["integer", "table"])),

@@ -9,7 +9,9 @@ from hostile_sql import ROOT
 
 SHIPPED = (
     "LICENSE README.md __init__.py client.py models.py openenv.yaml py.typed pyproject.toml "
-    "agent/*.py agent/analyst/*.py server/*.py server/requirements.txt server/requirements-build.txt "
+    "agent/*.py agent/analyst/*.py server/*.py "
+    "server/procedural/*.py server/procedural/asking/*.py server/procedural/domains/*.py server/variants/*.py "
+    "server/requirements.txt server/requirements-build.txt "
     "data/starter/LICENSE data/starter/databases/*/*.sqlite data/starter/questions/starter.jsonl "
     "data/starter/questions/SHA256SUMS data/databases/README.md data/databases/*/*.sqlite "
     "data/questions/db_list.json data/questions/spider.sha256 data/questions/spider.jsonl data/questions/SHA256SUMS"

@@ -102,6 +102,20 @@ def test_what_was_loaded_is_a_trajectory_again(tmp_path: Path) -> None:
     assert [Trajectory.from_json(json.dumps(row)) for row in rows] == [full(1), plain(2)]
 
 
+def test_the_original_beside_variants_is_a_null_and_a_trajectory_again(tmp_path: Path) -> None:
+    """Whole blocks of the reader hold neither column."""
+    changed = [episode(n, variant=n % 3, answer_form="sql", test_suite=n % 2 == 0, index=n) for n in range(40)]
+    for name, episodes in (("last", [*map(plain, range(40, 80)), *changed]), ("first", [*changed, plain(40)])):
+        lines = write(tmp_path / name, episodes)
+        rows = load(tmp_path, tmp_path / name)[0]["rows"]
+        assert rows == [{"variant": None, "test_suite": None} | line for line in lines]
+        assert [Trajectory.from_json(json.dumps(row)) for row in rows] == episodes
+    text = card(summary(changed, {}))
+    assert "- `variant`: the changed database" in text
+    assert "- `test_suite`: whether an answer in SQL" in text
+    assert "variant" not in card(summary([plain(1)], {}))
+
+
 def test_every_column_is_declared_and_told() -> None:
     text = card(summary([plain(1)], {}))
     declared = {feature["name"]: feature for feature in front_matter(text)["dataset_info"]["features"]}

@@ -107,3 +107,15 @@ def test_an_older_server_without_twins_and_one_that_gives_another_task() -> None
     (lost,) = [outcome for outcome in outcomes if isinstance(outcome, Lost)]
     assert (episode.twin_of, episode.episode_return) == ("", -0.1)
     assert "another task than number 1" in lost.faults[0].message
+
+
+def test_a_server_that_knows_no_variants_plays_none() -> None:
+    """It would give the original, and call it nothing else."""
+    outcomes: list[Trajectory | Lost] = []
+    with odd_server(lambda message, _: one_step(message, answer(END, done=True))) as base_url:
+        setup = Setup(base_url=base_url, selectors={}, make_policy=RandomPolicy)
+        asyncio.run(play_all(setup, [Job(0), Job(0, 0, 1)], outcomes.append))
+    (episode,) = [outcome for outcome in outcomes if isinstance(outcome, Trajectory)]
+    (lost,) = [outcome for outcome in outcomes if isinstance(outcome, Lost)]
+    assert episode.variant == 0
+    assert (lost.job, lost.faults[0].message) == (Job(0, 0, 1), "the server knows no variant 1 of this task")

@@ -22,7 +22,7 @@ from sql_env.agent.oracle import OraclePolicy
 from sql_env.agent.prompts import parse_reply, write_action
 from sql_env.agent.replies import SEVERAL_ACTIONS, read_call
 from sql_env.models import ACTION_TYPES, TOOLS, SQLAction
-from sql_env.server.questions import load_all
+from sql_env.server.datasets import load_all
 from sql_env.server.settings import Settings
 
 # --- the texts -------------------------------------------------------------------------------------------

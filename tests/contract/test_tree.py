@@ -28,12 +28,8 @@ def tracked() -> list[Path]:
 
 def test_every_package_is_listed() -> None:
     """A package that is not listed vanishes from wheels."""
-    folders = {path.parent for pattern in ("*/__init__.py", "*/*/__init__.py") for path in ROOT.glob(pattern)}
-    found = {
-        ".".join(["sql_env", *folder.relative_to(ROOT).parts])
-        for folder in folders
-        if folder.relative_to(ROOT).parts[0] in ("agent", "server")
-    }
+    folders = {path.parent for top in ("agent", "server") for path in (ROOT / top).rglob("__init__.py")}
+    found = {".".join(["sql_env", *folder.relative_to(ROOT).parts]) for folder in folders}
     assert found | {"sql_env"} == set(PYPROJECT["tool"]["setuptools"]["packages"])
 
 

@@ -16,19 +16,29 @@ from sql_env.server.settings import PACKAGED_DATA
 
 
 def _served(request: pytest.FixtureRequest) -> Served:
-    fixture = {"spider": "spider_data", "whole_spider": "whole_spider_data"}.get(request.param)
+    fixture = {
+        "spider": "spider_data",
+        "whole_spider": "whole_spider_data",
+        "procedural": "procedural_data",  # as files, in Spider's place
+    }.get(request.param)
     name = "spider" if fixture else "starter"
     data = request.getfixturevalue(fixture) if fixture else PACKAGED_DATA
     return Served(name, data, load(name, data if fixture else data / "starter"))
 
 
-@pytest.fixture(scope="session", params=["starter", "spider"])
+@pytest.fixture(scope="session", params=["starter", "procedural", "spider"])
 def served(request: pytest.FixtureRequest) -> Served:
-    """The starter set; Spider's ten databases."""
+    """The starter set; procedural tasks; Spider's ten databases."""
     return _served(request)
 
 
-@pytest.fixture(scope="session", params=["starter", "spider", "whole_spider"])
+@pytest.fixture(scope="session", params=["starter", "spider"])
+def curated(request: pytest.FixtureRequest) -> Served:
+    """Without the few procedural tasks: for what shows only in hundreds (tests/server/procedural looks at 10,000)."""
+    return _served(request)
+
+
+@pytest.fixture(scope="session", params=["starter", "procedural", "spider", "whole_spider"])
 def widely_served(request: pytest.FixtureRequest) -> Served:
     """Besides, every shared database of Spider."""
     return _served(request)

@@ -77,9 +77,9 @@ def test_step_after_done(resources: Resources) -> None:
         assert (first.reward, env.state) == (-0.1, state)
 
 
-def test_no_constant_pays(resources: Resources) -> None:
+def test_no_constant_pays(curated: Served) -> None:
     """Every gold of the data set, given as the answer to every question: right so seldom that the misses cost more."""
-    config, questions = RewardConfig(), resources.default_dataset.questions
+    config, questions = RewardConfig(), curated.questions.questions
     most_common = Counter(gold_answer(question.gold_rows) for question in questions).most_common(300)
     for answer in {"0", "1", "2", "3", "NULL", "[]", "true", '""', *(answer for answer, _ in most_common)}:
         right = {q: grade(answer, Gold.of(q)) is Reason.CORRECT for q in questions}

@@ -88,6 +88,7 @@ def test_the_last_observation_says_right_or_wrong_and_no_more(widely_served: Ser
             "task_id": question.question_id,
             "db_id": question.db_id,
             "answer_form": "value",
+            "variant": 0,
             "hardness": question.hardness,
             "answer_type": question.answer_type,
             "par": question.par,

@@ -108,8 +108,9 @@ def test_golds_are_answers_to_each_other_or_neither_is(widely_served: Served) ->
             there, back = (grade_rows(a.rows, b) for a, b in (golds, golds[::-1]))
             assert (there is CORRECT) == (back is CORRECT), (one.question_id, other.question_id)
             met, equal = met + 1, equal + (there is CORRECT)
-    assert met > 1000
-    assert equal > 10
+    if len(widely_served.questions.questions) > 100:
+        assert met > 1000
+        assert equal > 10
 
 
 def test_no_change_of_content_is_accepted(served: Served) -> None:

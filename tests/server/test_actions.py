@@ -3,7 +3,7 @@
 import pytest
 
 from sql_env.models import ACTION_TYPES
-from sql_env.server.actions import ACTIONS, Task, Turn, carry_out
+from sql_env.server.actions import ACTIONS, Statement, Task, Turn, carry_out
 from sql_env.server.episode import Episode
 from sql_env.server.errors import ActionError, BusyError, LimitError, StatementError
 from sql_env.server.questions import Question
@@ -22,7 +22,8 @@ def make_task(resources: Resources, answer_form: str = "value") -> Task:
 def finish(resources: Resources, turn: Turn) -> list[str]:
     """Run what a turn asks for; return the statements."""
     asked = []
-    while (wanted := turn.statement) is not None:
+    while (wanted := turn.wanted) is not None:
+        assert isinstance(wanted, Statement)
         asked.append(wanted.sql)
         turn.resume(resources.engine.run(wanted.database, wanted.sql, wanted.limits))
     return asked
@@ -60,7 +61,7 @@ def test_what_an_action_asks_to_be_run(
 def test_an_action_that_does_not_exist_is_the_agents_fault(resources: Resources) -> None:
     turn = Turn(carry_out(make_task(resources), "DANCE", ""))
     assert isinstance(turn.error, ActionError)
-    assert turn.statement is None
+    assert turn.wanted is None
 
 
 def test_an_answer_in_sql_that_fails_is_graded_and_still_measured(resources: Resources) -> None:
@@ -68,7 +69,7 @@ def test_an_answer_in_sql_that_fails_is_graded_and_still_measured(resources: Res
     turn = Turn(carry_out(task, "ANSWER", "SELECT nope"))
     turn.fail(StatementError("no such column: nope"))
     assert task.episode.verdict is Reason.UNPARSABLE
-    while turn.statement is not None:
+    while turn.wanted is not None:
         turn.fail(LimitError("query stopped"))
     assert isinstance(turn.error, StatementError)
     assert task.episode.official is None
@@ -78,12 +79,12 @@ def test_an_answer_in_sql_without_a_turn_is_not_graded(resources: Resources) -> 
     task = make_task(resources, "sql")
     turn = Turn(carry_out(task, "ANSWER", "SELECT 47"))
     turn.fail(BusyError("busy"))
-    assert (turn.statement, task.episode.verdict) == (None, None)
+    assert (turn.wanted, task.episode.verdict) == (None, None)
     assert isinstance(turn.error, BusyError)
 
 
 def test_more_rows_than_the_gold_are_never_kept_in_numbers(resources: Resources) -> None:
     """The answer's own run keeps the rows of a QUERY, or one more than the gold has."""
     turn = Turn(carry_out(make_task(resources, "sql"), "ANSWER", "SELECT 47"))
-    assert turn.statement is not None
-    assert turn.statement.limits.rows == resources.settings.result_rows
+    assert isinstance(turn.wanted, Statement)
+    assert turn.wanted.limits.rows == resources.settings.result_rows

@@ -52,6 +52,7 @@ def test_first_observation_names_tables_and_no_column(env: SQLEnvironment, resou
         "task_id": TASK,
         "db_id": question(resources).db_id,
         "answer_form": "value",
+        "variant": 0,
         "seed": None,
     }
 
@@ -187,7 +188,10 @@ def test_step_before_reset_after_end_and_after_close_is_an_explicit_error(env: S
         ({"task_id": TASK, "split": "nosuch"}, f"task {TASK} has split"),
         ({"answer_form": "SQL"}, "answer_form must be 'value' or 'sql'"),
         ({"answer_form": 3}, "answer_form must be a string"),
-        ({"variant": 3}, "this data set has no variants"),
+        ({"variant": -1}, "variant must be at least 0, not -1"),
+        ({"variant": True}, "variant must be an integer, not 'True'"),
+        ({"variant": "3"}, "variant must be an integer, not '3'"),
+        ({"variant": 10**9}, "variant must be at most 1000000, not 1000000000"),
         ({"episode_id": 5}, "episode_id must be a string"),
     ],
 )
@@ -332,8 +336,8 @@ async def test_a_step_that_overlaps_the_official_measure_does_not_end_the_episod
 
     env.reset(task_id=TASK, answer_form="sql")
     monkeypatch.setattr(resources.engine, "run_async", slowly)
-    step = asyncio.create_task(env.step_async(SQLAction(action_type="ANSWER", argument="SELECT 47")))
-    while len(statements) < 2:
+    step = asyncio.create_task(env.step_async(SQLAction(action_type="ANSWER", argument=IN_SQL[0][0])))
+    while len(statements) < 5:  # the answer, three variants, the official measure
         await asyncio.sleep(0.01)
     second = await env.step_async(SQLAction(action_type="SAMPLE", argument="plot"))
     assert (second.error, second.done, second.reward) == (STEP_RUNNING, False, 0.0)
@@ -476,7 +480,7 @@ def test_construction_loads_nothing(resources: Resources, monkeypatch: pytest.Mo
 
 
 def test_metadata_names_the_data_sets(env: SQLEnvironment) -> None:
-    assert "starter (348 questions)" in env.get_metadata().description
+    assert "starter (348 questions about 8 databases)" in env.get_metadata().description
 
 
 def test_observations_are_json(env: SQLEnvironment) -> None:
@@ -492,12 +496,14 @@ IN_SQL = [
     ("SELECT COUNT(*) FROM plot WHERE has_shed = 1", "correct", True),
     ("```sql\nSELECT COUNT(*) FROM plot WHERE has_shed = 1;\n```", "correct", True),
     ("Answer: SELECT COUNT(*) FROM plot WHERE has_shed = 1", "correct", True),
-    ("SELECT 47", "correct", True),
-    ("SELECT '47'", "correct", False),
-    ("SELECT 47.0", "correct", True),
+    ("SELECT CAST(COUNT(*) AS TEXT) FROM plot WHERE has_shed = 1", "correct", False),
+    ("SELECT COUNT(*) + 0.0 FROM plot WHERE has_shed = 1", "correct", True),
+    ("SELECT 47", "wrong_on_variant", True),
+    ("SELECT '47'", "wrong_on_variant", False),
+    ("SELECT COUNT(*) FROM plot WHERE has_shed > 0 AND plot_id <> 1000", "correct", True),
     ("SELECT 48", "wrong_value", False),
     ("SELECT 47, 47", "wrong_shape", False),
-    ("SELECT DISTINCT 47 FROM plot", "correct", False),
+    ("SELECT DISTINCT 47 FROM plot", "wrong_on_variant", False),
     ("SELECT 47 FROM plot", "wrong_shape", False),
     ("SELECT COUNT(*) FROM plot WHERE has_shed > = 1", "unparsable", True),
     ("SELECT 47 WHERE 0", "empty", False),
@@ -520,8 +526,19 @@ def test_an_answer_in_sql_is_run_and_graded(env: SQLEnvironment, sql: str, verdi
     assert seen.done
     assert (seen.metadata["verdict"], seen.metadata["official_execution_accuracy"]) == (verdict, official)
     assert (seen.reward or 0) >= 0.8 if verdict == "correct" else (seen.reward or 0) <= 0.2
+    assert seen.metadata["test_suite_accuracy"] == (verdict == "correct")
     assert (seen.columns, seen.rows) == ([], [])
     assert act(env, "ANSWER", "SELECT 47").error == EPISODE_OVER
+
+
+def test_without_variants_one_database_decides(resources: Resources) -> None:
+    own = Resources(replace(resources.settings, suite_variants=0), resources.datasets)
+    env = SQLEnvironment(own)
+    for sql, verdict, accuracy in (("SELECT 47", "correct", None), ("SELECT 48", "wrong_value", False)):
+        env.reset(task_id=TASK, answer_form="sql")
+        end = act(env, "ANSWER", sql).metadata
+        assert (end["verdict"], end["test_suite_accuracy"]) == (verdict, accuracy)
+    own.close()
 
 
 def test_what_is_wrong_with_an_answer_in_sql_is_said(env: SQLEnvironment) -> None:
@@ -540,7 +557,8 @@ def test_an_answer_in_sql_leaves_its_result_as_evidence(env: SQLEnvironment) -> 
 
 def test_only_an_answer_in_sql_has_an_official_accuracy(env: SQLEnvironment) -> None:
     env.reset(task_id=TASK)
-    assert "official_execution_accuracy" not in act(env, "ANSWER", "47").metadata
+    end = act(env, "ANSWER", "47").metadata
+    assert not {"official_execution_accuracy", "test_suite_accuracy"} & end.keys()
 
 
 async def test_an_answer_in_sql_that_gets_no_turn_is_not_graded(
@@ -554,6 +572,5 @@ async def test_an_answer_in_sql_that_gets_no_turn_is_not_graded(
     seen = await env.step_async(SQLAction(action_type="ANSWER", argument="SELECT 47"))
     assert (seen.done, seen.error) == (False, "the server is busy: no turn within 30 s; try again")
     monkeypatch.undo()
-    assert (await env.step_async(SQLAction(action_type="ANSWER", argument="SELECT 47"))).metadata[
-        "verdict"
-    ] == "correct"
+    again = await env.step_async(SQLAction(action_type="ANSWER", argument=IN_SQL[0][0]))
+    assert again.metadata["verdict"] == "correct"

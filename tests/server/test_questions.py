@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from sql_env.server.curation import make_database
 from sql_env.server.databases import CHECKSUMS, Databases, database_path, write_checksums
+from sql_env.server.datasets import load_all
 from sql_env.server.errors import DataError, TaskError
 from sql_env.server.questions import (
     Question,
@@ -20,7 +21,6 @@ from sql_env.server.questions import (
     draw,
     gold_answer,
     load,
-    load_all,
     remedy,
 )
 from sql_env.server.settings import PACKAGED_DATA, Settings
@@ -295,6 +295,8 @@ def test_infinities_survive_the_file(folder: Path) -> None:
         ([".", "starter"], "", ["spider", "starter"]),
         ([".", "starter"], "starter", ["starter"]),
         ([".", "starter"], "starter, spider", ["starter", "spider"]),
+        (["starter"], "procedural", ["procedural"]),
+        ([".", "starter"], "spider,procedural,starter", ["spider", "procedural", "starter"]),
     ],
 )
 def test_data_sets(folder: Path, tmp_path_factory: Any, installed: list[str], setting: str, names: list[str]) -> None:
@@ -303,8 +305,8 @@ def test_data_sets(folder: Path, tmp_path_factory: Any, installed: list[str], se
     for place in installed:
         shutil.copytree(folder, data / place, dirs_exist_ok=True)
     settings = Settings(data=data, dataset=setting)
-    assert list(dataset_folders(settings)) == names
-    assert [s.name for s in load_all(settings).values()] == names
+    assert list(dataset_folders(settings)) == [name for name in names if name != "procedural"]
+    assert [s.name for s in load_all(settings).values()] == (names if setting else [*names, "procedural"])
 
 
 def test_a_folder_of_ones_own_is_a_data_set(folder: Path, tmp_path: Path) -> None:
@@ -316,7 +318,9 @@ def test_a_folder_of_ones_own_is_a_data_set(folder: Path, tmp_path: Path) -> Non
 def test_an_unknown_data_set_is_named() -> None:
     with pytest.raises(DataError) as error:
         dataset_folders(Settings(dataset="starter,nope"))
-    assert str(error.value) == ("SQL_ENV_DATASET='nope' is neither a folder nor a known data set (spider, starter)")
+    assert str(error.value) == (
+        "SQL_ENV_DATASET='nope' is neither a folder nor a known data set (spider, starter, procedural)"
+    )
 
 
 def test_no_data_set_at_all_is_told_with_its_remedy(tmp_path: Path) -> None:

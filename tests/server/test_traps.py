@@ -175,11 +175,11 @@ def test_8_an_environment_costs_nothing_to_build(resources: Resources) -> None:
     """HTTP /reset, /step and the Task API build one at each call: no file is opened, no schema read."""
     opened: list[object] = []
     sys.addaudithook(lambda event, args: opened.append(args) if event in ("open", "sqlite3.connect") else None)
-    before = resources.schema.cache_info()  # type: ignore[attr-defined]
+    before = dict(resources.schema._of_files)
     for _ in range(1000):
         SQLEnvironment(resources).close()
     assert not opened
-    assert resources.schema.cache_info() == before  # type: ignore[attr-defined]
+    assert resources.schema._of_files == before
 
 
 def test_10_a_trainer_may_be_silent_for_minutes() -> None:

@@ -106,7 +106,7 @@ def test_a_fault_of_ours_in_the_worker_is_logged_there_and_nameless_here(
 ) -> None:
     monkeypatch.setattr("sql_env.server.sandbox.Connection", lambda *_: 1 / 0)
     limits = {"vm_steps": 1, "seconds": 1, "memory": 1, "rows": 1, "counted_rows": 1, "row_bytes": 1}
-    request = {"db_id": "toy", "path": str(Path(toy.path)), "sql": "SELECT 1", "limits": limits}
+    request = {"db_id": "toy", "path": str(Path(toy.path)), "image_bytes": None, "sql": "SELECT 1", "limits": limits}
     answers = io.BytesIO()
     serve(io.BytesIO(json.dumps(request).encode() + b"\n"), answers)
     assert answers.getvalue() == b"{}\n"

@@ -1,0 +1,1 @@
+"""One module for each domain; each holds one `DOMAIN`."""
