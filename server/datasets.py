@@ -1,5 +1,7 @@
 """Every data set that a server serves, those in files and the procedural one."""
 
+from pathlib import Path
+
 from sql_env.server.errors import DataError
 from sql_env.server.procedural.source import ProceduralTasks
 from sql_env.server.questions import PROCEDURAL, TaskSet, dataset_folders, load
@@ -15,8 +17,13 @@ def load_all(settings: Settings) -> dict[str, TaskSet]:
         DataError: none is installed, or one is damaged.
     """
     folders = dataset_folders(settings)
-    names = list(map(str.strip, settings.dataset.split(","))) if settings.dataset else [*folders, PROCEDURAL]
-    if not folders and PROCEDURAL not in map(str.strip, settings.dataset.split(",")):
+    asked = [name.strip() for name in settings.dataset.split(",") if name.strip()]
+    if not folders and PROCEDURAL not in asked:
         raise DataError(f"no data set found under {settings.data}; run: git checkout data/starter")
-    loaded = iter([load(name, folder) for name, folder in folders.items()])
-    return {s.name: s for s in (ProceduralTasks() if name == PROCEDURAL else next(loaded) for name in names)}
+    if PROCEDURAL in folders:
+        raise DataError(f"{folders[PROCEDURAL]}: no other data set can be called {PROCEDURAL}; rename the folder")
+    sets: dict[str, TaskSet] = {name: load(name, folder) for name, folder in folders.items()}
+    sets[PROCEDURAL] = ProceduralTasks()
+    # A folder is known by its last name.
+    order = [name if name in sets else Path(name).resolve().name for name in asked or sets]
+    return {name: sets[name] for name in order}

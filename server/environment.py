@@ -30,7 +30,7 @@ from sql_env.server.rubrics import RewardConfig, RewardRubric
 from sql_env.server.schema import quoted
 from sql_env.server.selection import Selection, checked, choose
 from sql_env.server.telemetry import Telemetry
-from sql_env.server.variants.store import Variant
+from sql_env.server.variants.store import MAX_VARIANT, Variant
 from sql_env.server.verifier import Reason
 
 logger = logging.getLogger(__name__)
@@ -63,14 +63,18 @@ class SQLEnvironment(Catalogue, Environment[SQLAction, SQLObservation, SQLState]
         self._telemetry = telemetry
         self._session_id = ""
         self._changing = Lock()  # OpenEnv may close a session from another thread while a step ends
+        self._resets = 0
         self._begin_nothing()
 
-    def _begin_nothing(self) -> None:
+    def _begin_nothing(self) -> int:
+        """Drop the episode; return the number that a reset which follows has."""
         with self._changing:
+            self._resets += 1
             self._task: Task | None = None
             self._told = False
             self._reward.watch(None)
             self._chosen = SQLState()
+            return self._resets
 
     # --- reset ---------------------------------------------------------------------------------------------
 
@@ -88,60 +92,66 @@ class SQLEnvironment(Catalogue, Environment[SQLAction, SQLObservation, SQLState]
             TaskError: a selector names nothing that exists. No episode is running then.
         """
         with _own_faults():
-            return self._start(*self._made(*self._selected(seed, episode_id, kwargs)))
+            return self._start(*self._made(self._selected(seed, episode_id, kwargs)))
 
     async def reset_async(
         self, /, seed: int | None = None, episode_id: str | None = None, **kwargs: Any
     ) -> SQLObservation:
         """Start an episode; see ``reset``. What has to be made is made on a thread, so that no other session waits."""
         with _own_faults():
-            selection, dataset, _ = selected = self._selected(seed, episode_id, kwargs)
-            if dataset.endless and not selection.variant:
-                return self._start(*await self._resources.make_task(self._made, *selected))
-            is_quick = not dataset.endless
-            chosen = self._choose(*selected) if is_quick else await self._resources.make_task(self._choose, *selected)
+            selected = self._selected(seed, episode_id, kwargs)
+            if selected.dataset.endless and not selected.selection.variant:
+                return self._start(*await self._resources.make_task(self._made, selected))
+            is_quick = not selected.dataset.endless
+            chosen = self._choose(selected) if is_quick else await self._resources.make_task(self._choose, selected)
             variant = self._resources.variants.remembered(*chosen.task)
             if variant is None:
-                variant = await self._resources.make_variant(self._resources.variant, *chosen.task)
+                variant = await self._resources.make_variant(*chosen.task)
             return self._start(chosen, variant)
 
-    def _selected(self, seed: Any, episode_id: Any, selectors: Mapping[str, Any]) -> "tuple[Selection, TaskSet, str]":
+    def _selected(self, seed: Any, episode_id: Any, selectors: Mapping[str, Any]) -> "_Selected":
         """Check what reset is given."""
         self._admit()
-        self._begin_nothing()
+        number = self._begin_nothing()
         selection = Selection.parse(seed, selectors)
         episode_id = checked("episode_id", episode_id, str) or str(uuid.uuid4())
         if len(episode_id) > 255 or _text(episode_id) != episode_id:
             raise TaskError("episode_id must be Unicode text of at most 255 characters")
-        return selection, self._resources.dataset(selection.dataset), episode_id
+        if selection.variant > MAX_VARIANT:
+            raise TaskError(f"variant must be at most {MAX_VARIANT}, not {selection.variant}")
+        return _Selected(selection, self._resources.dataset(selection.dataset), episode_id, number)
 
     def _admit(self) -> None:
         """Raise TaskError where no episode may begin now; for servers."""
 
-    def _choose(self, selection: Selection, dataset: TaskSet, episode_id: str) -> "_Chosen":
-        question, drawn = choose(dataset, selection, self._settings.split)
-        return _Chosen(selection, episode_id, (dataset, question, selection.variant), drawn)
+    def _choose(self, selected: "_Selected") -> "_Chosen":
+        question, drawn = choose(selected.dataset, selected.selection, self._settings.split)
+        return _Chosen(selected, (selected.dataset, question, selected.selection.variant), drawn)
 
-    def _made(self, selection: Selection, dataset: TaskSet, episode_id: str) -> "tuple[_Chosen, Variant]":
-        chosen = self._choose(selection, dataset, episode_id)
+    def _made(self, selected: "_Selected") -> "tuple[_Chosen, Variant]":
+        chosen = self._choose(selected)
         return chosen, self._resources.variant(*chosen.task)
 
     def _start(self, chosen: "_Chosen", variant: Variant) -> SQLObservation:
         """Begin the episode on the variant that was chosen."""
-        (dataset, original, k), form = chosen.task, chosen.selection.answer_form
+        (dataset, original, k), form = chosen.task, chosen.selected.selection.answer_form
         question, database = variant.question, variant.database
         episode = Episode(question, self._settings.max_steps, form)
-        others = [other for other in range(1, self._settings.suite_variants + 2) if other != k]
-        suite = [partial(self._resources.varied, dataset, original, other) for other in others]
+        suite = [
+            partial(self._resources.varied, dataset, original, MAX_VARIANT + 1 + number)
+            for number in range(self._settings.suite_variants)
+        ]
         task = Task(
             episode,
             database,
             self._resources.schema(database),
             self._settings,
             self._resources.engine.limits,
-            suite[: self._settings.suite_variants],
+            suite,
         )
         with self._changing:
+            if chosen.selected.number != self._resets:
+                raise TaskError("the session was closed or reset meanwhile: call reset to start an episode")
             self._task = task
             self._told = False
             self._reward.watch(episode)
@@ -154,13 +164,13 @@ class SQLEnvironment(Catalogue, Environment[SQLAction, SQLObservation, SQLState]
                 "variant": k,
             }
             self._chosen = SQLState(
-                episode_id=chosen.episode_id,
+                episode_id=chosen.selected.episode_id,
                 task_id=question.question_id,
                 dataset=dataset.name,
                 db_id=question.db_id,
             )
         if self._telemetry:
-            ids = {"session": self._session_id, "episode": chosen.episode_id, "task": question.question_id}
+            ids = {"session": self._session_id, "episode": chosen.selected.episode_id, "task": question.question_id}
             self._telemetry.episode_started(dataset.name, **ids)
         return self._observe(task, _hint(episode), metadata={**self._origin, **chosen.drawn})
 
@@ -195,7 +205,7 @@ class SQLEnvironment(Catalogue, Environment[SQLAction, SQLObservation, SQLState]
         with _own_faults(), self._one_step(action) as begun:
             if isinstance(begun, SQLObservation):
                 return begun
-            await begun.turn.finish_async(self._resources.engine, self._resources.make_variant)
+            await begun.turn.finish_async(self._resources.engine, self._resources.make_suite)
             return self._conclude(begun)
 
     @contextmanager
@@ -251,7 +261,11 @@ class SQLEnvironment(Catalogue, Environment[SQLAction, SQLObservation, SQLState]
     def _report_end(self, episode: Episode) -> None:
         if self._telemetry:
             outcome = "truncated" if episode.truncated else "correct" if episode.correct else "wrong"
-            ids = {"session": self._session_id, "episode": self._chosen.episode_id, "task": self._chosen.task_id}
+            ids = {
+                "session": self._session_id,
+                "episode": self._chosen.episode_id,
+                "task": self._chosen.task_id,
+            }
             self._telemetry.episode_ended(self._origin["dataset"], outcome, **ids, steps=episode.step_count)
 
     def _last_metadata(self, episode: Episode) -> dict[str, Any]:
@@ -340,16 +354,30 @@ class SQLEnvironment(Catalogue, Environment[SQLAction, SQLObservation, SQLState]
 
 
 @dataclass(frozen=True)
+class _Selected:
+    """What reset is given, checked.
+
+    Attributes:
+        number: which reset of its session it is.
+    """
+
+    selection: Selection
+    dataset: TaskSet
+    episode_id: str
+    number: int
+
+
+@dataclass(frozen=True)
 class _Chosen:
     """What a reset asks for.
 
     Attributes:
+        selected: how.
         task: the data set, the question and the number of its variant.
         drawn: how the question was found.
     """
 
-    selection: Selection
-    episode_id: str
+    selected: _Selected
     task: tuple[TaskSet, Question, int]
     drawn: dict[str, Any]
 

@@ -124,6 +124,9 @@ class TaskSet(Protocol):
     ) -> Sequence[Question]:
         """Return the questions that fit every selector; TaskError if a selector names nothing or none fits."""
 
+    def fits(self, question: Question, **dials: str | int | None) -> bool:
+        """Return whether a question has what is asked of it; TaskError if a dial names nothing."""
+
     def by_id(self, task_id: str) -> Question:
         """Return the question with an id; TaskError if there is none."""
 
@@ -185,14 +188,25 @@ class QuestionSet:
         chosen: Iterable[Question] = self._by_split[split]
         if db_id is not None:
             chosen = tuple(question for question in chosen if question.db_id == db_id)
-        for name, wanted in {"hardness": hardness, **dials}.items():
-            if wanted is not None:
-                values = self._values(name, str(wanted))
-                chosen = tuple(question for question in chosen if getattr(question, name) in values)
+        asked = {"hardness": hardness, **dials}
+        chosen = tuple(question for question in chosen if self.fits(question, **asked))
         if not chosen:
-            wanted = f"split={split}, db_id={db_id}, hardness={hardness and _shown(hardness)[1:-1]}"
-            raise TaskError(f"no question of {self.name} fits {wanted}")
-        return tuple(chosen)
+            answer_type = dials.get("answer_type")
+            told = {"split": split, "db_id": db_id, "hardness": hardness} | (
+                {"answer_type": answer_type} if answer_type else {}
+            )
+            shown = ", ".join(f"{name}={value and _shown(str(value))[1:-1]}" for name, value in told.items())
+            raise TaskError(f"no question of {self.name} fits {shown}")
+        return chosen
+
+    def fits(self, question: Question, **dials: str | int | None) -> bool:
+        """Return whether a question has what is asked of it.
+
+        Raises:
+            TaskError: a dial is for procedural tasks alone.
+        """
+        wanted = {name: self._values(name, str(text)) for name, text in dials.items() if text is not None}
+        return all(getattr(question, name) in values for name, values in wanted.items())
 
     def _values(self, dial: str, text: str) -> list[str]:
         if dial not in ("hardness", "answer_type"):
@@ -286,7 +300,7 @@ def dataset_folders(settings: Settings) -> dict[str, Path]:
     """
     known = {"spider": settings.data, "starter": _starter(settings)}
     if settings.dataset:
-        names = map(str.strip, settings.dataset.split(","))
+        names = filter(None, map(str.strip, settings.dataset.split(",")))
         return dict(_named(name, known) for name in names if name != PROCEDURAL)
     return {name: folder for name, folder in known.items() if (folder / CHECKSUMS).is_file()}
 

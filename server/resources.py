@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar
 from sql_env.server.databases import Database
 from sql_env.server.datasets import load_all
 from sql_env.server.engine import Engine
-from sql_env.server.errors import TaskError
+from sql_env.server.errors import BusyError, TaskError
 from sql_env.server.questions import Question, TaskSet
 from sql_env.server.sandbox import Limits
 from sql_env.server.schema import Schema, read_schema
@@ -19,7 +19,7 @@ from sql_env.server.variants.store import Variant, Variants
 
 T = TypeVar("T")
 
-MAKERS: Final = 3
+MAKERS: Final = 4
 """Threads on which tasks and variants are made; more would only take turns."""
 
 MAX_SCHEMAS_IN_MEMORY: Final = 256
@@ -46,8 +46,9 @@ class Resources:
         self.engine = Engine(limits, inline_vm_steps=settings.inline_vm_steps, queue_seconds=settings.queue_seconds)
         self.schema = Schemas()
         self.variants = Variants()
-        self._tasks = ThreadPoolExecutor(MAKERS - 1, "task-maker")
-        self._variants = ThreadPoolExecutor(1, "variant-maker")  # one is made at a time; others' tasks do not wait
+        self._tasks = ThreadPoolExecutor(MAKERS - 2, "task-maker")
+        self._variants = ThreadPoolExecutor(1, "variant-maker")
+        self._suites = ThreadPoolExecutor(1, "suite-maker")  # answers do not wait for resets
 
     @classmethod
     def load(cls, settings: Settings) -> "Resources":
@@ -91,19 +92,49 @@ class Resources:
             variant = self.variants.variant_of(dataset, question, k)
         except TaskError:
             return None
+        if variant.is_original:
+            return None
         return variant.question, variant.database
 
     async def make_task(self, work: Callable[..., T], *arguments: Any) -> T:
         """Call what makes a task on a thread of ours, so that the event loop goes on."""
         return await asyncio.get_running_loop().run_in_executor(self._tasks, work, *arguments)
 
-    async def make_variant(self, work: Callable[..., T], *arguments: Any) -> T:
-        """Call what makes a variant, which may take seconds, on another."""
-        return await asyncio.get_running_loop().run_in_executor(self._variants, work, *arguments)
+    async def make_variant(self, dataset: TaskSet, question: Question, k: int) -> Variant:
+        """Make a question's variant, which may take seconds, on a thread of its own.
+
+        Raises:
+            TaskError: there is none, or no turn came within the queue's limit.
+        """
+        try:
+            return await self._in_turn(self._variants, self.variant, dataset, question, k)
+        except BusyError as error:
+            raise TaskError(str(error)) from None
+
+    async def make_suite(self, work: Callable[..., T], *arguments: Any) -> T:
+        """Call what makes a variant for an answer in SQL on another.
+
+        Raises:
+            BusyError: no turn came within the queue's limit.
+        """
+        return await self._in_turn(self._suites, work, *arguments)
+
+    async def _in_turn(self, threads: ThreadPoolExecutor, work: Callable[..., T], *arguments: Any) -> T:
+        future = threads.submit(work, *arguments)
+        turn = asyncio.wrap_future(future)
+        turn.add_done_callback(lambda turn: turn.cancelled() or turn.exception())
+        try:
+            done, _ = await asyncio.wait({turn}, timeout=self.settings.queue_seconds)
+        except asyncio.CancelledError:
+            future.cancel()
+            raise
+        if not done and future.cancel():
+            raise BusyError(f"the server is busy: no turn within {self.settings.queue_seconds:g} s; try again")
+        return await turn
 
     def close(self) -> None:
         """Stop the engine's worker, and the threads once they are done."""
-        for threads in (self._tasks, self._variants):
+        for threads in (self._tasks, self._variants, self._suites):
             threads.shutdown(wait=False, cancel_futures=True)
         self.engine.close()
 

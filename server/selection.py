@@ -90,9 +90,11 @@ def choose(dataset: TaskSet, selection: Selection, default_split: str) -> tuple[
 
 def _by_id(dataset: TaskSet, selection: Selection, task_id: str) -> Question:
     question = dataset.by_id(task_id)
-    for name in ("split", "db_id", "hardness"):
+    if not dataset.fits(question, hardness=selection.hardness, **selection.dials):
+        raise TaskError(f"task {task_id} has not the hardness or the dials that were asked for with it")
+    for name in ("split", "db_id"):
         wanted = getattr(selection, name)
-        if wanted not in (None, ANY_SPLIT) and getattr(question, name) not in map(str.strip, wanted.split(",")):
+        if wanted not in (None, getattr(question, name)) and (name, wanted) != ("split", ANY_SPLIT):
             raise TaskError(f"task {task_id} has {name} {getattr(question, name)}, not {wanted[:80]!r}")
     return question
 

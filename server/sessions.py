@@ -33,6 +33,20 @@ class ServedEnvironment(SQLEnvironment):
         """What OpenEnv asks for tools."""
         return ToolClient(self)
 
+    async def list_tasks(self, split: str) -> list[dict[str, Any]]:  # type: ignore[override]
+        """Return tasks, made on a thread where they have to be; OpenEnv awaits it."""
+        return await self._resources.make_task(super().list_tasks, split)
+
+    async def get_task(self, split: str, index: int) -> dict[str, Any]:  # type: ignore[override]
+        """Return one task, likewise."""
+        return await self._resources.make_task(super().get_task, split, index)
+
+    async def get_task_range(  # type: ignore[override]
+        self, split: str, start: int | None = None, stop: int | None = None
+    ) -> list[dict[str, Any]]:
+        """Return the tasks of a slice, likewise."""
+        return await self._resources.make_task(super().get_task_range, split, start, stop)
+
     def _admit(self) -> None:
         """Refuse an episode where the session was closed and the server is full."""
         if self.readmit is not None:

@@ -65,7 +65,10 @@ class Settings:
         50_000, "VM steps", "Work after which a statement leaves the event loop for the worker.", least=100
     )
     queue_seconds: float = _setting(
-        30.0, "seconds", "Longest wait for the worker before a statement is refused as busy.", least=0.1
+        30.0,
+        "seconds",
+        "Longest wait for the worker, or for a variant, before a statement or a reset is refused as busy.",
+        least=0.1,
     )
     max_message: int = _setting(
         256 * 2**10, "bytes", "Longest message on a WebSocket, and longest body of a request.", least=1024

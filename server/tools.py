@@ -78,7 +78,7 @@ async def call_tool(environment: SQLEnvironment, name: Any, arguments: Any) -> t
         arguments: an object with the tool's one argument, a string; ``answer`` takes any JSON.
     """
     if name == TASK.name:
-        return _task(environment)
+        return await _task(environment)
     tool = next((tool for tool in TOOLS if tool.name == name), None)
     if tool is None:
         return refused(f"unknown tool {_shown(name)}; use {', '.join(tool.name for tool in ALL_TOOLS)}")
@@ -89,8 +89,8 @@ async def call_tool(environment: SQLEnvironment, name: Any, arguments: Any) -> t
     return _result(observation, observation.result)
 
 
-def _task(environment: SQLEnvironment) -> types.CallToolResult:
-    observation = environment.look() or environment.reset()
+async def _task(environment: SQLEnvironment) -> types.CallToolResult:
+    observation = environment.look() or await environment.reset_async()
     if observation.done:
         return _result(observation, "")
     parts = (f"Question: {observation.question}", observation.result, observation.schema_info)

@@ -87,9 +87,9 @@ def parse_wanted(wanted: Wanted) -> dict[str, tuple[str, ...]]:
 
 def _values(name: str, text: str) -> tuple[str, ...]:
     values: list[str] = []
-    for part in map(str.strip, text[:200].split(",")):
+    for part in map(str.strip, text.split(",") if len(text) <= 200 else ()):
         first, dash, last = part.partition("-")
-        if name == "num_tables" and dash and first in CHOICES[name] and last in CHOICES[name]:
+        if name == "num_tables" and dash and first in CHOICES[name] and last in CHOICES[name] and first <= last:
             values += map(str, range(int(first), int(last) + 1))
         else:
             values.append(part)

@@ -18,7 +18,8 @@ from sql_env.server.procedural.world import World
 from sql_env.server.sandbox import FULL, Connection, Limits, QueryResult
 from sql_env.server.ties import rounded
 
-_LIMITS: Final = Limits(rows=200, counted_rows=200, row_bytes=2**20)
+_LIMITS: Final = Limits(seconds=600.0, memory=2**40, rows=200, counted_rows=200, row_bytes=2**20)
+"""Work alone stops a statement: a task may not depend on how fast or how full a machine is."""
 
 _SMALL_DROPPED: Final = 0.6
 """Share of questions that are dropped for a small number as their answer, so that no guess is often right."""

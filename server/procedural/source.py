@@ -70,6 +70,15 @@ class ProceduralTasks:
             raise TaskError(f"no task of split {split} fits {shown[:200]}")
         return _Tasks(self, parts)
 
+    def fits(self, question: Question, **dials: str | int | None) -> bool:
+        """Return whether a task has what is asked of it.
+
+        Raises:
+            TaskError: a dial has no such value.
+        """
+        split, number = _parsed(question.question_id)
+        return numbering(split).of(number)[0].fit(parse_wanted(dials))
+
     def by_id(self, task_id: str) -> Question:
         """Return the task with an id.
 

@@ -7,9 +7,9 @@ any machine, in any version of Python, for ever.
 """
 
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import partial
 from threading import Lock
-from typing import Final
+from typing import Final, TypeAlias
 
 from sql_env.server.answers import Gold
 from sql_env.server.curation import MAX_ROWS, answer_type, flaws_of, gold_of, result_flaws
@@ -82,6 +82,11 @@ class Variant:
     attempt: int
     differs: bool
 
+    @property
+    def is_original(self) -> bool:
+        """Whether no attempt could be taken."""
+        return self.attempt == len(ATTEMPTS)
+
 
 @dataclass(frozen=True)
 class _Plan:
@@ -91,16 +96,8 @@ class _Plan:
     relations: Relations
 
 
-class _Made:
-    """A database that an attempt has made."""
-
-    def __init__(self, database: Database) -> None:
-        self.database = database
-
-    @cached_property
-    def copies(self) -> list[Database]:
-        """The same with its rows in other orders."""
-        return reordered_copies(self.database)
+_Key: TypeAlias = tuple[str, str, int, int]
+"""Data set, database, k and attempt."""
 
 
 class _Runner:
@@ -126,19 +123,20 @@ class Variants:
         self._building = Lock()
         self._runner = _Runner()
         self._plans: Recent[tuple[str, str], _Plan] = Recent(256)
-        self._made: Recent[tuple[str, str, int, int], _Made] = Recent(IMAGE_BYTES, lambda m: 5 * m.database.size)
+        self._made: Recent[_Key, Database] = Recent(IMAGE_BYTES, lambda database: database.size)
+        self._copies: Recent[_Key, list[Database]] = Recent(IMAGE_BYTES, lambda copies: sum(c.size for c in copies))
         self._found: Recent[tuple[str, str, int], tuple[Question, int, bool]] = Recent(MAX_REMEMBERED)
 
     def variant_of(self, dataset: TaskSet, question: Question, k: int) -> Variant:
         """Return a question's variant; 0 is the original.
 
         Raises:
-            TaskError: k is beyond MAX_VARIANT, or the database has no variants.
+            TaskError: the database has no variants.
         """
         known = self.remembered(dataset, question, k)
         if known is not None:
             return known
-        self._require(dataset, question, k)
+        self._require(dataset, question)
         with self._building:
             return self.remembered(dataset, question, k) or self._find(dataset, question, k)
 
@@ -152,17 +150,15 @@ class Variants:
         varied, attempt, differs = found
         if attempt == len(ATTEMPTS):
             return Variant(varied, dataset.database(question), attempt, differs)
-        made = self._made.get((dataset.name, _scope(dataset, question), k, attempt))
-        return Variant(varied, made.database, attempt, differs) if made else None
+        database = self._made.get((dataset.name, _scope(dataset, question), k, attempt))
+        return Variant(varied, database, attempt, differs) if database else None
 
     def database(self, dataset: TaskSet, question: Question, k: int, attempt: int) -> Database:
         """Return the database that an attempt makes for a question, and in files for all about its database."""
         with self._building:
-            return self._make(dataset, question, k, attempt).database
+            return self._make((dataset.name, _scope(dataset, question), k, attempt), dataset, question)
 
-    def _require(self, dataset: TaskSet, question: Question, k: int) -> None:
-        if k > MAX_VARIANT:
-            raise TaskError(f"variant must be at most {MAX_VARIANT}, not {k}")
+    def _require(self, dataset: TaskSet, question: Question) -> None:
         if dataset.database(question).size > MAX_BYTES:
             raise TaskError(f"database {question.db_id} is too large for variants; play variant 0")
 
@@ -171,25 +167,28 @@ class Variants:
         found = self._found.get(key)
         attempts = [found[1]] if found else _attempts(dataset.database(question))  # the database was forgotten
         for attempt in attempts:
-            made = self._make(dataset, question, k, attempt)
-            varied = self._audited(made, question, waived=attempt >= len(ATTEMPTS) - 2)
+            place = (dataset.name, _scope(dataset, question), k, attempt)
+            database = self._make(place, dataset, question)
+            varied = self._audited(place, database, question, waived=attempt >= len(ATTEMPTS) - 2)
             if varied is not None:
                 differs = _differs(question, Gold.of(varied))
                 self._found.put(key, (varied, attempt, differs))
-                return Variant(varied, made.database, attempt, differs)
+                return Variant(varied, database, attempt, differs)
         self._found.put(key, (question, len(ATTEMPTS), False))
         return Variant(question, dataset.database(question), len(ATTEMPTS), False)
 
-    def _make(self, dataset: TaskSet, question: Question, k: int, attempt: int) -> _Made:
-        scope = _scope(dataset, question)
-        key = (dataset.name, scope, k, attempt)
+    def _make(self, key: _Key, dataset: TaskSet, question: Question) -> Database:
         made = self._made.get(key)
         if made is not None:
             return made
+        _, scope, k, attempt = key
         original, plan = dataset.database(question), self._plan(dataset, question)
         seed = f"sql_env variant 1 {dataset.name}/{scope} k={k} attempt={attempt}"
         rows = changed(plan.structure, plan.relations, read_rows(original, plan.structure), seed, ATTEMPTS[attempt])
-        return self._made.put(key, _Made(Database.in_memory(original.db_id, write(plan.structure, rows))))
+        return self._made.put(key, Database.in_memory(original.db_id, write(plan.structure, rows)))
+
+    def _reordered(self, key: _Key, database: Database) -> list[Database]:
+        return self._copies.get(key) or self._copies.put(key, reordered_copies(database))
 
     def _plan(self, dataset: TaskSet, question: Question) -> _Plan:
         key = (dataset.name, _scope(dataset, question))
@@ -203,24 +202,25 @@ class Variants:
             plan = self._plans.put(key, _Plan(structure, relations))
         return plan
 
-    def _audited(self, made: _Made, question: Question, *, waived: bool) -> Question | None:
+    def _audited(self, key: _Key, database: Database, question: Question, *, waived: bool) -> Question | None:
         """Return the question with its gold on another database, or None if that would be no task, or not another.
 
         Args:
-            made: the database.
+            key: under which the database is remembered.
+            database: the database.
             question: the original.
             waived: whether the gold may be the original's.
         """
         try:
-            result = self._runner.run(made.database, question.gold_sql)
+            result = self._runner.run(database, question.gold_sql)
         except AgentError:
             return None
         tree = parse(question.gold_sql)
         gold = gold_of(result, tree)
         if not gold.rows or not (waived or _differs(question, gold)):
             return None
-        sql, copies = question.gold_sql, lambda: made.copies
-        flaws = flaws_of(self._runner, made.database, copies, sql, tree, result, DEFAULTS)
+        copies = partial(self._reordered, key, database)
+        flaws = flaws_of(self._runner, database, copies, question.gold_sql, tree, result, DEFAULTS)
         if flaws and not set(flaws) <= set(result_flaws(_result(question), tree, DEFAULTS)):
             return None
         return replace(question, columns=gold.columns, gold_rows=gold.rows, answer_type=answer_type(gold))

@@ -147,7 +147,7 @@ def wait_for_lines(file: Path, number: int) -> None:
 
 def test_ctrl_c_keeps_what_was_finished(evaluate: Callable[..., Played], starter_server: str, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    arguments = ["--policy", "mine:Slow", "--split", "eval", "--concurrency", "4", "--out", str(out)]
+    arguments = ["--policy", "mine:Slow", "--split", "eval", "--concurrency", "1", "--out", str(out)]
     command = [sys.executable, str(SCRIPTS / "evaluate.py"), "--base-url", starter_server, *arguments]
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
         wait_for_lines(out / "trajectories.jsonl", 8)

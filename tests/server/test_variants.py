@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -296,7 +297,7 @@ def test_what_has_no_variants_says_so(tmp_path: Path, resources: Resources, monk
     dataset = resources.default_dataset
     question = dataset.by_id(TASK)
     with pytest.raises(TaskError, match="variant must be at most 1000000"):
-        Variants().variant_of(dataset, question, 1_000_001)
+        SQLEnvironment(resources).reset(task_id=TASK, variant=1_000_001)
     monkeypatch.setattr(store, "MAX_BYTES", 1000)
     with pytest.raises(TaskError, match="allotment_society is too large for variants"):
         Variants().variant_of(dataset, question, 1)
@@ -531,3 +532,50 @@ def test_what_the_script_refuses(tmp_path: Path, arguments: tuple[str, ...], sai
     told = run_here("build_variants.py", *arguments, "--out", str(tmp_path))
     assert told.returncode
     assert said in told.stderr
+
+
+async def test_a_reset_that_was_overtaken_begins_nothing(env: SQLEnvironment) -> None:
+    """The session is closed, or reset again, while the variant is made."""
+    slow = asyncio.create_task(env.reset_async(task_id=TASK, variant=71))
+    await asyncio.sleep(0)
+    env.close()
+    with pytest.raises(TaskError, match="closed or reset meanwhile"):
+        await slow
+    assert env.look() is None
+    first, second = (asyncio.create_task(env.reset_async(task_id=TASK, variant=k)) for k in (72, 73))
+    with pytest.raises(TaskError, match="closed or reset meanwhile"):
+        await first
+    assert (await second).metadata["variant"] == 73
+
+
+async def test_a_variant_that_gets_no_turn_is_refused(resources: Resources) -> None:
+    own = Resources(replace(resources.settings, queue_seconds=0.1), resources.datasets)
+    env, hurry = SQLEnvironment(own), threading.Event()
+    try:
+        own._variants.submit(hurry.wait)
+        own._suites.submit(hurry.wait)
+        with pytest.raises(TaskError, match=r"the server is busy: no turn within 0.1 s; try again"):
+            await env.reset_async(task_id=TASK, variant=74)
+        await env.reset_async(task_id=TASK, answer_form="sql")
+        gold = own.default_dataset.by_id(TASK).gold_sql
+        busy = await env.step_async(SQLAction(action_type="ANSWER", argument=gold))
+        assert (busy.done, busy.metadata["error_kind"]) == (False, "BusyError")
+        hurry.set()
+        assert (await env.step_async(SQLAction(action_type="ANSWER", argument=gold))).metadata["verdict"] == "correct"
+    finally:
+        hurry.set()
+        own.close()
+
+
+def test_the_suite_is_none_that_can_be_played(resources: Resources, monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[int] = []
+    monkeypatch.setattr(resources, "varied", lambda _dataset, _question, k: tried.append(k))
+    env = SQLEnvironment(resources)
+    env.reset(task_id=TASK, answer_form="sql", variant=2)
+    env.step(SQLAction(action_type="ANSWER", argument=resources.default_dataset.by_id(TASK).gold_sql))
+    assert tried == [1_000_001, 1_000_002, 1_000_003]
+
+
+def test_databases_whose_variants_are_large_are_remembered_all_the_same() -> None:
+    """Three of the largest that may have variants fit."""
+    assert store.IMAGE_BYTES >= 4 * store.MAX_BYTES

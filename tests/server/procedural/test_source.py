@@ -14,6 +14,7 @@ import pytest
 from sql_env.agent.local_server import local_server
 from sql_env.client import SQLEnvClient
 from sql_env.models import SQLAction
+from sql_env.server.datasets import load_all
 from sql_env.server.environment import SQLEnvironment
 from sql_env.server.errors import TaskError
 from sql_env.server.procedural import source
@@ -144,6 +145,29 @@ def test_the_catalogue_lists_no_more_than_can_be_made(served: Resources) -> None
         env.get_task("test", 1_000)
 
 
+@pytest.mark.parametrize(
+    "selectors",
+    [
+        {"num_tables": 8},
+        {"num_tables": "bogus"},
+        {"answer_type": "table"},
+        {"hardness": "extra"},
+        {"db_id": "all"},
+        {"hardness": "all"},
+        {"split": "eval,train"},
+    ],
+)
+def test_what_is_asked_beside_an_id_has_to_fit(served: Resources, selectors: dict[str, Any]) -> None:
+    env = SQLEnvironment(served)
+    assert env.reset(task_id="p1-train-0", split="all", num_tables="1", db_id="balloon_rides").done is False
+    with pytest.raises(TaskError):
+        env.reset(task_id="p1-train-0", **selectors)
+
+
+def test_each_data_set_is_served_once() -> None:
+    assert list(load_all(Settings(dataset="starter,procedural,starter,"))) == ["starter", "procedural"]
+
+
 # --- bounds ----------------------------------------------------------------------------------------------
 
 
@@ -205,6 +229,26 @@ def test_sessions_share_a_task_and_do_not_wait_for_others(server: str) -> None:
     seen = asyncio.run(crowd())
     assert len(set(seen)) == 8
     assert seen[:8] * 4 == seen
+
+
+def test_the_task_api_makes_tasks_beside_the_event_loop(server: str) -> None:
+    def ask_health(_: int) -> float:
+        began = time.perf_counter()
+        assert httpx.get(f"{server}/health").status_code == 200
+        return time.perf_counter() - began
+
+    with ThreadPoolExecutor(3) as pool:
+        began = time.perf_counter()
+        slow = pool.submit(
+            httpx.post, f"{server}/sql_env/task_range", json={"split": "train", "start": 5000, "stop": 5100}, timeout=60
+        )
+        time.sleep(0.05)
+        waits = []
+        while not slow.done():
+            waits.append(pool.submit(ask_health, 0).result())
+        total = time.perf_counter() - began
+    assert slow.result().status_code == 200
+    assert max(waits) < total / 2, "health waited for the tasks"
 
 
 def test_the_server_says_what_it_serves(server: str) -> None:
