@@ -10,6 +10,9 @@ DIALS = ("hardness", "answer_type", "num_tables", "num_rows", "distractors")
 ONLY = f"only such tasks, repeatable: {', '.join(DIALS)}"
 """What to say of ``--only``."""
 
+LAST_VARIANT = 1_000_000
+"""The last variant that there is."""
+
 MOST_VARIANTS = 1_000
 """Variants that one run plays."""
 
@@ -38,6 +41,8 @@ def variants(text: str) -> tuple[int, ...]:
     ranges = [_ends(part) for part in text.split(",")]
     if any(last < first for first, last in ranges):
         raise ArgumentTypeError("a range goes from its lower end to its upper")
+    if any(last > LAST_VARIANT for _, last in ranges):
+        raise ArgumentTypeError(f"variants go up to {LAST_VARIANT:,}")
     if sum(last - first + 1 for first, last in ranges) > MOST_VARIANTS:
         raise ArgumentTypeError(f"at most {MOST_VARIANTS:,} variants")
     return tuple(sorted({number for first, last in ranges for number in range(first, last + 1)}))
@@ -67,8 +72,8 @@ def dial(text: str) -> tuple[str, str]:
 
 
 def only(dials: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Return keywords for reset; what one dial was given several times is joined."""
-    found: dict[str, str] = {}
+    """Return keywords for reset; what one dial was given several times is joined, each value once."""
+    found: dict[str, dict[str, None]] = {}
     for name, values in dials:
-        found[name] = f"{found[name]},{values}" if name in found else values
-    return found
+        found.setdefault(name, {}).update(dict.fromkeys(value.strip() for value in values.split(",")))
+    return {name: ",".join(values) for name, values in found.items()}

@@ -48,6 +48,7 @@ class Transcript:
 def _opening(observation: SQLObservation) -> RenderableType:
     origin = observation.metadata
     subtitle = f"{origin['dataset']} · {origin['task_id']} · split {origin['split']}"
+    subtitle += f" · variant {origin['variant']}" if origin.get("variant") else ""
     tables = Text(observation.schema_info, style="dim")
     body = Group(Text(observation.question, style="bold"), Text(), tables)
     return Panel(body, title="Question", subtitle=subtitle, title_align="left", subtitle_align="right", box=box.ROUNDED)
@@ -109,6 +110,8 @@ def _closing(played: Trajectory) -> RenderableType:
     if played.answer_form == "sql":
         accuracy = {None: "unknown", True: "1", False: "0"}[played.official]
         table.add_row("official execution accuracy", accuracy, style="dim")
+        suite = {None: "unknown", True: "1", False: "0"}[played.test_suite]
+        table.add_row("test-suite accuracy", suite, style="dim")
     how = {None: "no answer within the step budget", "correct": "correct"}.get(
         played.verdict, f"wrong ({played.verdict})"
     )

@@ -7,6 +7,7 @@ n did (from 0; docs/variants.md says what attempts are), or <db_id>__original wh
 
 import argparse
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,20 +27,28 @@ def main() -> None:
     parser.add_argument("--db-id", action="append", metavar="DB_ID", help="only this database; may come again")
     options = parser.parse_args()
     try:
-        ((name, folder),) = dataset_folders(replace(Settings.from_environ(), dataset=options.dataset)).items()
+        folders = dataset_folders(replace(Settings.from_environ(), dataset=options.dataset))
+        if len(folders) != 1:
+            sys.exit("build_variants: one data set in files is needed; others are played with variant=k as they are")
+        ((name, folder),) = folders.items()
         dataset = load(name, folder)
         unknown = sorted(set(options.db_id or ()).difference(dataset.databases))
         if unknown:
             sys.exit(f"build_variants: {name} has no database {', '.join(unknown)}")
+        full = [k for k in options.variants if any((options.out / f"{name}-variant-{k}").glob("*"))]
+        if full:
+            sys.exit(
+                f"build_variants: {options.out}/{name}-variant-{full[0]} is not empty; remove it, or write elsewhere"
+            )
         for k in options.variants:
             print(_write(dataset, k, options.out / f"{name}-variant-{k}", options.db_id))
     except (DataError, TaskError) as error:
         sys.exit(f"build_variants: {error}")
 
 
-def _numbers(text: str) -> range:
+def _numbers(text: str) -> Sequence[int]:
     first, _, last = text.partition("-")
-    numbers = range(int(first), int(last or first) + 1)
+    numbers = range(int(first), int(last or first) + 1) if first.isdecimal() and (last or first).isdecimal() else ()
     if not numbers or numbers[0] < 1 or numbers[-1] > MAX_VARIANT:
         raise argparse.ArgumentTypeError(f"expected K or K-K, from 1 to {MAX_VARIANT}")
     return numbers

@@ -60,7 +60,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--answer", help="what the constant policy says (default: the most frequent training gold)")
     parser.add_argument("--base-url", help="play on this SQLEnv server instead of a new one")
     parser.add_argument("--dataset", help="data set, by name or folder (default: the server's)")
-    parser.add_argument("--split", default="test", help="train, eval, test or all (default: test)")
+    parser.add_argument("--split", default="test", help="train, eval, test, another, or all (default: test)")
     parser.add_argument("--answer-form", choices=["value", "sql"], default="value", help="what an ANSWER holds")
     parser.add_argument("--episodes", type=_episodes, metavar="N|all", help="tasks, drawn by --seed (default: all)")
     parser.add_argument("--repeats", type=_positive, default=1, help="tries at each task, for pass@k (default: 1)")
@@ -73,7 +73,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument(
         "--policy-seconds", type=_seconds, help=f"longest wait for an action (default: {POLICY_SECONDS:g}; llm: none)"
     )
-    parser.add_argument("--out", type=Path, help="the run's folder (default: runs/POLICY-DATASET-SPLIT-SEED)")
+    parser.add_argument("--out", type=Path, help="the run's folder (default: in runs/, named after what is played)")
     parser.add_argument("--overwrite", action="store_true", help="begin anew, whatever the folder holds")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
     model = parser.add_argument_group("language model (docs/language_models.md)")

@@ -30,6 +30,8 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=6, help="sample questions of each hardness (default: 6)")
     parser.add_argument("--figure", type=Path, help="draw the constructs as a PNG file")
     options = parser.parse_args()
+    if options.tasks < len(SIZES):
+        parser.error(f"--tasks: at least {len(SIZES)}, one of each split")
     made, milliseconds = make(options.tasks // len(SIZES))
     print("\n".join(speed(milliseconds)))
     print("\n".join(["", "## Answers that can be guessed", "", *guess_table(made)]))

@@ -32,7 +32,7 @@ def main() -> None:
     parser.add_argument("--policy", action="append", choices=NAMES, metavar="NAME", help=f"of {', '.join(NAMES)}")
     parser.add_argument("--episodes", type=_positive, default=1, help="episodes for each policy (default: 1)")
     parser.add_argument("--seed", type=int, help="draw tasks from this seed on, instead of file order")
-    parser.add_argument("--split", help="train, eval, test or all (default: all; train with --seed)")
+    parser.add_argument("--split", help="train, eval, test, another, or all (default: all; train with --seed)")
     parser.add_argument("--answer-form", choices=["value", "sql"], help="what an ANSWER holds (default: value)")
     parser.add_argument(
         "--variant", type=variant, default=0, metavar="K", help="of the data (default: 0, the original)"

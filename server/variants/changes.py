@@ -85,6 +85,11 @@ class _Change:
         self._fixed = unique | relations.composite | relations.tied  # keys that cannot be exchanged one by one
         several = {(t, c) for t, table in enumerate(structure.tables) for key in table.unique for c in key}
         self._staying = self._fixed | several  # keys that stay in their rows, or constraints would refuse many
+        self._names = {
+            place: Taken(kind.values)
+            for place, kind in self._kinds.items()
+            if kind.is_name and place not in unique and self._is_free(place)
+        }
         self._ordered = [
             [(one, other) for (at, one), (_, other) in sorted(relations.at_most) if at == t] for t in range(len(rows))
         ]
@@ -199,6 +204,9 @@ class _Change:
 
     def _new_value(self, chance: Chance, place: Place, value: SQLValue) -> SQLValue:
         kind, strength = self._kinds[place], self._strength
+        if place in self._names:
+            is_kept = value is None or self._is_named(value) or not chance.happens(strength.texts)
+            return value if is_kept else self._new_name(chance, place, value) or value
         if place in self._relations.decided or not kind.values:
             return value
         if chance.happens(strength.replaced):
@@ -214,6 +222,15 @@ class _Change:
         if kind.is_text and not kind.repeats and isinstance(value, str) and chance.happens(strength.texts):
             return new_values.unseen(chance, value, kind) or value
         return value
+
+    def _new_name(self, chance: Chance, place: Place, like: SQLValue) -> str | None:
+        """Return a name that the column has not held yet, or None if a few tries find none."""
+        for _ in range(4):
+            new = new_values.unseen(chance, str(like), self._kinds[place])
+            if new is not None and identity(new) not in self._names[place]:
+                self._names[place].add(new)
+                return new
+        return None
 
     def _end(self, chance: Chance, place: Place) -> SQLValue:
         """Return, now and then, a value that a gold compares with, so that ``>`` and ``>=`` give different rows."""
@@ -344,6 +361,7 @@ class _Change:
         chance, own = self._chance_for("add", table), self._rows[table]
         unique = sorted(self._structure.tables[table].unique_columns)
         taken = {c: Taken(row.values[c] for row in own) for c in unique}
+        names = [c for c in range(len(self._structure.tables[table].columns)) if (table, c) in self._names]
         events = len(unique) < len(self._foreign[table])
         originals = [row for row in own if not row.orphaned]
         models = chance.sample(originals, self._strength.models) or originals
@@ -352,7 +370,8 @@ class _Change:
             row = Row(list(source.values))
             if not (events and chance.happens(0.2)):
                 self._make_distinct(chance, table, row, originals)
-            if all(self._renew(chance, (table, c), row, taken[c]) for c in unique):
+            is_whole = all(self._renew(chance, (table, c), row, taken[c]) for c in unique)
+            if is_whole and all(self._rename(chance, (table, c), row) for c in names):
                 own.append(row)
 
     def _make_distinct(self, chance: Chance, table: int, row: Row, originals: Sequence[Row]) -> None:
@@ -388,6 +407,13 @@ class _Change:
         row.values[place[1]] = in_its_form(new, value)
         taken.add(row.values[place[1]])
         return True
+
+    def _rename(self, chance: Chance, place: Place, row: Row) -> bool:
+        """Give a row a name of its own; return False where none is found."""
+        value = row.values[place[1]]
+        if value is not None:
+            row.values[place[1]] = self._new_name(chance, place, value)
+        return value is None or row.values[place[1]] is not None
 
     # --- references ----------------------------------------------------------------------------------------
 

@@ -6,12 +6,17 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Final
 
 from sql_env.server.databases import SQLValue
 from sql_env.server.procedural.chance import Chance
 
 MAX_TEXT = 60
 """Longest text that is made up of others."""
+
+
+LEAST_NAMES: Final = 5
+"""Different texts in a column from which on they are taken for names, which stay different."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,11 @@ class Kind:
     def is_text(self) -> bool:
         """Whether all are texts that are no dates."""
         return bool(self.values) and all(isinstance(v, str) for v in self.values) and not self.is_date
+
+    @cached_property
+    def is_name(self) -> bool:
+        """Whether these are texts of which none occurs twice, too many for chance: names, titles, codes."""
+        return self.is_text and len(self.values) == len(self.distinct) >= LEAST_NAMES
 
     @cached_property
     def repeats(self) -> bool:
