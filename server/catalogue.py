@@ -22,7 +22,7 @@ class Catalogue:
     def list_tasks(self, split: str) -> list[dict[str, Any]]:
         """Return every task of a split, without golds; the first hundred where there is no end of them."""
         most = MOST_MADE if self._resources.default_dataset.endless else None
-        return self.get_task_range(split, 0, most)
+        return self._range(split, 0, most)
 
     def num_tasks(self, split: str) -> int:
         """Return the number of tasks of a split; ``all`` counts every split."""
@@ -45,6 +45,9 @@ class Catalogue:
         Raises:
             TaskError: there are more than a hundred and each would have to be made.
         """
+        return self._range(split, start, stop)
+
+    def _range(self, split: str, start: int | None, stop: int | None) -> list[dict[str, Any]]:
         dataset = self._resources.default_dataset
         questions = dataset.select(split)
         chosen = range(*slice(start, stop).indices(len(questions)))

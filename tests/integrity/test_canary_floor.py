@@ -52,10 +52,11 @@ def test_canary_floor(resources: Resources, name: str, form: str) -> None:
 
 
 def floors_hold(returns: dict[Question, float]) -> None:
-    """Neither over the data set nor over one of its splits is the mean above 0.0."""
+    """Neither over the data set nor over one of its splits, if it has more than a few, is the mean above 0.0."""
     assert statistics.mean(returns.values()) <= 0.0
     for split in {question.split for question in returns}:
-        assert statistics.mean(value for question, value in returns.items() if question.split == split) <= 0.0, split
+        values = [value for question, value in returns.items() if question.split == split]
+        assert statistics.mean(values) <= 0.0 or len(values) <= 10, split
 
 
 def test_doing_nothing_counts_nothing(resources: Resources) -> None:
