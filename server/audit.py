@@ -1,7 +1,7 @@
 """What became of a data set's questions, and the report of it: counts and ids, never a question's words."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -63,7 +63,7 @@ def report(name: str, audit: Audit) -> str:
     """Write the audit as Markdown."""
     lines = [f"# Audit of {name}", "", _summary(audit), "", *_reasons(audit), "", *_databases(audit)]
     for heading, key in (("Split", "split"), ("Hardness", "hardness"), ("Answer type", "answer_type")):
-        lines += ["", *_table((heading, "questions"), _counted(getattr(q, key) for q in audit.questions))]
+        lines += ["", *table((heading, "questions"), _counted(getattr(q, key) for q in audit.questions))]
     for reason in Exclusion:
         ids = [_with_words(key, audit.examined[key]) for key, r in audit.excluded.items() if r is reason]
         if ids:
@@ -86,7 +86,7 @@ def _reasons(audit: Audit) -> list[str]:
     first = Counter(audit.excluded.values())
     found = Counter(flaw for item in audit.examined.values() for flaw in item.flaws)
     rows = [(str(reason), first[reason], found[reason]) for reason in Exclusion]
-    return _table(("reason", "excluded for it first", "found in all"), rows)
+    return table(("reason", "excluded for it first", "found in all"), rows)
 
 
 def _databases(audit: Audit) -> list[str]:
@@ -96,14 +96,15 @@ def _databases(audit: Audit) -> list[str]:
     for db_id, total in Counter(item.db_id for item in audit.examined.values()).items():
         of_it = Counter(item.flaws[0] for item in audit.examined.values() if item.db_id == db_id and item.flaws)
         rows.append((db_id, total, kept[db_id], *(of_it[reason] for reason in reasons)))
-    return _table(("database", "examined", "kept", *(reason.name.lower() for reason in reasons)), rows)
+    return table(("database", "examined", "kept", *(reason.name.lower() for reason in reasons)), rows)
 
 
 def _counted(names: Iterable[str]) -> list[tuple[str, int]]:
     return sorted(Counter(names).items())
 
 
-def _table(header: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> list[str]:
+def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
+    """Return a table in Markdown."""
     line: Callable[[Iterable[object]], str] = lambda cells: f"| {' | '.join(map(str, cells))} |"  # noqa: E731
     return [line(header), "|" + "---|" * len(header), *map(line, rows)]
 

@@ -121,7 +121,7 @@ def _examine(
     tree = parse(draft.gold_sql)
     flaws = flaws_of(engine, database, lambda: copies, draft.gold_sql, tree, result, settings)
     item = Examined(draft.db_id, statement, tuple(flaws))
-    return item, None if flaws else _question(draft, result, tree)
+    return item, None if flaws else question_of(draft, result, tree)
 
 
 def flaws_of(
@@ -152,7 +152,8 @@ def flaws_of(
     return sorted(flaws, key=list(Exclusion).index)
 
 
-def _question(draft: Draft, result: QueryResult, tree: exp.Expr) -> Question:
+def question_of(draft: Draft, result: QueryResult, tree: exp.Expr) -> Question:
+    """Return a draft as a question, with what its gold gave."""
     gold = gold_of(result, tree)
     return Question(
         question_id=draft.question_id,

@@ -13,7 +13,7 @@ import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
-from typing import Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 import apsw
 
@@ -21,6 +21,8 @@ from sql_env.server.databases import Database
 from sql_env.server.errors import BusyError
 from sql_env.server.sandbox import INLINE, BudgetError, Connections, Limits, QueryResult, require_text
 from sql_env.server.worker import Worker
+
+T = TypeVar("T")
 
 INLINE_SECONDS: Final = 0.02
 INLINE_MEMORY: Final = 4 * 2**20
@@ -91,17 +93,7 @@ class Engine:
         result = self._run_inline(database, sql, limits)
         if result is not None:
             return result
-        future = self._submit(database, sql, limits)
-        turn = asyncio.wrap_future(future)
-        turn.add_done_callback(_forget)
-        try:
-            done, _ = await asyncio.wait({turn}, timeout=self._queue_seconds)
-        except asyncio.CancelledError:
-            future.cancel()
-            raise
-        if not done and future.cancel():
-            raise BusyError(f"the server is busy: no turn within {self._queue_seconds:g} s; try again")
-        return await turn
+        return await in_turn(self._submit(database, sql, limits), self._queue_seconds)
 
     def close(self) -> None:
         """Stop the worker. Statements that wait for it are cancelled; one that runs is ended."""
@@ -151,7 +143,25 @@ def is_light(sql: str) -> bool:
 _WORDS = re.compile(r",|[jJ](?=[oO][iI][nN])|[sS](?=[eE][lL][eE][cC][tT])")
 
 
-def _forget(turn: "asyncio.Future[QueryResult]") -> None:
+async def in_turn(future: "Future[T]", seconds: float) -> T:
+    """Wait for work that a thread has been given; what nobody waits for any more is not begun.
+
+    Raises:
+        BusyError: it was not begun within so many seconds.
+    """
+    turn = asyncio.wrap_future(future)
+    turn.add_done_callback(_forget)
+    try:
+        done, _ = await asyncio.wait({turn}, timeout=seconds)
+    except asyncio.CancelledError:
+        future.cancel()
+        raise
+    if not done and future.cancel():
+        raise BusyError(f"the server is busy: no turn within {seconds:g} s; try again")
+    return await turn
+
+
+def _forget(turn: "asyncio.Future[Any]") -> None:
     """Take note of how an abandoned statement ended, so that nobody logs that nobody did."""
     if not turn.cancelled():
         turn.exception()

@@ -18,6 +18,9 @@ class Recent(Generic[K, V]):
         self._total = 0
         self._lock = Lock()
 
+    def __len__(self) -> int:
+        return len(self._held)
+
     def get(self, key: K) -> V | None:
         """Return what is held under a key."""
         with self._lock:

@@ -4,14 +4,14 @@ import asyncio
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Lock
 from typing import Any, Final, TypeVar
 
 from sql_env.server.databases import Database
 from sql_env.server.datasets import load_all
-from sql_env.server.engine import Engine
+from sql_env.server.engine import Engine, in_turn
 from sql_env.server.errors import BusyError, TaskError
 from sql_env.server.questions import Question, TaskSet
+from sql_env.server.recent import Recent
 from sql_env.server.sandbox import Limits
 from sql_env.server.schema import Schema, read_schema
 from sql_env.server.settings import Settings
@@ -107,7 +107,8 @@ class Resources:
             TaskError: there is none, or no turn came within the queue's limit.
         """
         try:
-            return await self._in_turn(self._variants, self.variant, dataset, question, k)
+            future = self._variants.submit(self.variant, dataset, question, k)
+            return await in_turn(future, self.settings.queue_seconds)
         except BusyError as error:
             raise TaskError(str(error)) from None
 
@@ -117,20 +118,7 @@ class Resources:
         Raises:
             BusyError: no turn came within the queue's limit.
         """
-        return await self._in_turn(self._suites, work, *arguments)
-
-    async def _in_turn(self, threads: ThreadPoolExecutor, work: Callable[..., T], *arguments: Any) -> T:
-        future = threads.submit(work, *arguments)
-        turn = asyncio.wrap_future(future)
-        turn.add_done_callback(lambda turn: turn.cancelled() or turn.exception())
-        try:
-            done, _ = await asyncio.wait({turn}, timeout=self.settings.queue_seconds)
-        except asyncio.CancelledError:
-            future.cancel()
-            raise
-        if not done and future.cancel():
-            raise BusyError(f"the server is busy: no turn within {self.settings.queue_seconds:g} s; try again")
-        return await turn
+        return await in_turn(self._suites.submit(work, *arguments), self.settings.queue_seconds)
 
     def close(self) -> None:
         """Stop the engine's worker, and the threads once they are done."""
@@ -144,8 +132,7 @@ class Schemas:
 
     def __init__(self) -> None:
         self._of_files: dict[tuple[str, Path], Schema] = {}
-        self._in_memory: dict[tuple[str, Path], Schema] = {}
-        self._lock = Lock()
+        self._in_memory: Recent[tuple[str, Path], Schema] = Recent(MAX_SCHEMAS_IN_MEMORY)
 
     def __call__(self, database: Database) -> Schema:
         """Return a database's schema.
@@ -153,11 +140,8 @@ class Schemas:
         Raises:
             DataError: the file or image is not a readable SQLite database.
         """
-        known = self._of_files if database.image is None else self._in_memory
-        schema = known.get(database.key) or read_schema(database)
-        with self._lock:
-            known.pop(database.key, None)
-            known[database.key] = schema  # the latest last
-            if len(self._in_memory) > MAX_SCHEMAS_IN_MEMORY:
-                del self._in_memory[next(iter(self._in_memory))]
-        return schema
+        if database.image is not None:
+            return self._in_memory.get(database.key) or self._in_memory.put(database.key, read_schema(database))
+        if database.key not in self._of_files:
+            self._of_files[database.key] = read_schema(database)
+        return self._of_files[database.key]

@@ -3,13 +3,13 @@
 from collections.abc import Mapping, Sequence
 
 from sql_env.server.answers import Gold
+from sql_env.server.audit import table
 from sql_env.server.constructs import CONSTRUCTS, shares
 from sql_env.server.guesses import best_constant, most_frequent_answer
+from sql_env.server.procedural.dials import HARDNESS
 from sql_env.server.questions import Question, gold_answer
 from sql_env.server.structure import parse
 from sql_env.server.verifier import Reason, grade
-
-HARDNESS = ("easy", "medium", "hard", "extra")
 
 
 def construct_shares(sets: Mapping[str, Sequence[Question]]) -> dict[str, dict[str, float]]:
@@ -26,7 +26,7 @@ def construct_table(found: Mapping[str, Mapping[str, float]], counts: Mapping[st
     """
     header = [f"{name} (n = {counts[name]:,})" for name in found]
     rows = [[name, *(f"{100 * found[which][name]:.1f} %" for which in found)] for name in CONSTRUCTS]
-    return _table(["construct", *header], rows)
+    return table(["construct", *header], rows)
 
 
 def guess_table(sets: Mapping[str, Sequence[Question]]) -> list[str]:
@@ -37,7 +37,7 @@ def guess_table(sets: Mapping[str, Sequence[Question]]) -> list[str]:
         best = best_constant(questions)
         right = [f"{100 * _right(answer, questions):.2f} %" for answer in (best, frequent)]
         rows.append([name, f"{len(questions):,}", f"`{best}`", right[0], f"`{frequent}`", right[1]])
-    return _table(["split", "n", "best constant", "right", "most frequent in train", "right"], rows)
+    return table(["split", "n", "best constant", "right", "most frequent in train", "right"], rows)
 
 
 def _right(answer: str, questions: Sequence[Question]) -> float:
@@ -55,7 +55,3 @@ def samples(questions: Sequence[Question], each: int) -> list[str]:
             lines += [f"- `{question.question_id}` ({question.db_id}): **{question.question}**", ""]
             lines += [f"      {question.gold_sql}", f"      {shown}", ""]
     return lines[:-1]
-
-
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    return [f"| {' | '.join(cells)} |" for cells in (header, ["---"] * len(header), *rows)]

@@ -51,7 +51,7 @@ def _lookalike(chance: Chance, style: Style, table: Table, suffix: str) -> Table
             values = [values[row % len(values)] for row in range(count)]
             columns.append(Column(column.name, column.type, values, column.attribute))
     key = Column(table.key.name, "INTEGER", list(range(1, count + 1))) if table.key else None
-    return Table(_joined(style, table.name, suffix), table.entity, key, columns, spare=True)
+    return Table(_joined(style, table.name, suffix), table.entity, key, columns)
 
 
 def _joined(style: Style, name: str, suffix: str) -> str:
@@ -67,4 +67,4 @@ def _bookkeeping(chance: Chance, style: Style) -> Table:
         Column(style.name("row_count"), "INTEGER", [chance.between(0, 400) for _ in range(count)]),
     ]
     entity = Entity(name=name, one=name, many=name, rows="few")
-    return Table(style.name(name), entity, key, columns, spare=True)
+    return Table(style.name(name), entity, key, columns)

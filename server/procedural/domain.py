@@ -251,6 +251,16 @@ class Entity:
     attributes: tuple[Attribute, ...] = ()
     links: tuple[Link, ...] = ()
 
+    @property
+    def who(self) -> str:
+        """The relative pronoun: "who" of people, "that" of things."""
+        return "who" if self.person else "that"
+
+    @property
+    def its(self) -> str:
+        """The possessive: "their" of people, "its" of things."""
+        return "their" if self.person else "its"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Domain:

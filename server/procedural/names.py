@@ -33,14 +33,13 @@ _LAST_PART = (
 _LETTERS = "ABCDEFGHJKLMNPRSTUVWXYZ"
 
 
-def make_names(chance: Chance, names: Names, count: int, repeats: bool) -> list[str]:
-    """Return proper names.
+def make_names(chance: Chance, names: Names, count: int) -> list[str]:
+    """Return proper names; of people a few may share theirs.
 
     Args:
         chance: decides them.
         names: how they are made.
         count: how many; a list may hold fewer.
-        repeats: whether a few may occur twice, as people's names do.
     """
     if isinstance(names, Listed):
         return chance.sample(names.names, count)
@@ -48,7 +47,7 @@ def make_names(chance: Chance, names: Names, count: int, repeats: bool) -> list[
     while len(found) < count:
         found.setdefault(_make(chance, names))
     result = list(found)
-    if repeats and isinstance(names, People) and count >= 12:
+    if isinstance(names, People) and count >= 12:
         for _ in range(chance.between(0, 2)):
             result[chance.below(count)] = result[chance.below(count)]
     return result

@@ -68,11 +68,6 @@ def day_text(text: str, *, spelled: bool) -> str:
     return f"{day.day} {MONTHS[day.month - 1]} {day.year}" if spelled else text
 
 
-def counted(number: int, entity: Entity) -> str:
-    """Write how many things, in figures: "1 ferry", "3 ferries"."""
-    return f"{number} {entity.one if number == 1 else entity.many}"
-
-
 @dataclass(frozen=True)
 class Clause:
     """What is said of a thing, in several forms.
@@ -158,7 +153,7 @@ def _alone(chance: Chance, entity: Entity, clause: Clause, one: bool) -> str:
 
 def predicate(entity: Entity, clauses: Sequence[Clause], *, one: bool = False, who: bool = True) -> str:
     """Return clauses behind "that" or "who", or without it, what would be misunderstood further on at the end."""
-    pronoun = "who" if entity.person else "that"
+    pronoun = entity.who
     plain = [clause.verb[not one] for clause in clauses if not clause.split and not clause.last]
     heavy = sorted((clause for clause in clauses if clause.split or clause.last), key=lambda clause: clause.split)
     if heavy and not heavy[0].split:

@@ -77,19 +77,10 @@ class Query:
         self._on(self.column(source, reference.column), self.column(parent, key))
         return parent
 
-    def to_children(self, source: Source, table: Table, reference: Reference, kind: str = "") -> Source:
-        """Join the rows of another table whose foreign key refers to a source."""
-        key = source.table.key
-        if key is None:
-            raise ValueError(source.table.name)
-        children = self._join(table, kind)
-        self._on(self.column(source, key), self.column(children, reference.column))
-        return children
-
-    def _join(self, table: Table, kind: str = "") -> Source:
+    def _join(self, table: Table) -> Source:
         source = Source(table, f"T{len(self.sources) + 1}")
         self.sources.append(source)
-        self._joins.append(exp.Join(this=_aliased(source), side=kind or None))
+        self._joins.append(exp.Join(this=_aliased(source)))
         return source
 
     def _on(self, left: exp.Expr, right: exp.Expr) -> None:

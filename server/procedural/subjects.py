@@ -60,7 +60,7 @@ class Subject:
     @property
     def its(self) -> str:
         """The possessive."""
-        return "their" if self.table.entity.person else "its"
+        return self.table.entity.its
 
     def column(self, column: Column) -> exp.Column:
         """Return a column of it; a new node at each call."""

@@ -1,12 +1,13 @@
 """From a task's number to its database, question and gold: drafts are made until one passes the audit."""
 
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
-from sql_env.server.curation import answer_type, flaws_of, gold_of, result_flaws
+from sql_env.server.curation import answer_type, flaws_of, gold_of, question_of, result_flaws
 from sql_env.server.databases import Database
+from sql_env.server.drafts import Draft as Written
 from sql_env.server.procedural.asking.common import Asked
 from sql_env.server.procedural.asking.stock import WAYS, Way
 from sql_env.server.procedural.chance import Chance
@@ -106,23 +107,15 @@ def _audited(bench: Bench, draft: Draft, asked: Asked, name: str, split: str, di
     copies = lambda: reordered_copies(bench.database, result.tables)  # noqa: E731
     if flaws_of(bench, bench.database, copies, sql, tree, result, _SETTINGS):
         return None
-    gold = gold_of(result, tree)
-    return Question(
+    written = Written(
         question_id=name,
         db_id=bench.world.domain.name,
         question=asked.text,
         gold_sql=sql,
-        columns=gold.columns,
-        gold_rows=gold.rows,
-        ordered=gold.ordered,
-        answer_type=answer_type(gold),
-        hardness=dials.hardness,
-        tables=tuple(sorted(result.tables)),
-        twin_group=name,
-        par=len(result.tables) + 2,
         split=split,
         source=f"procedural {VERSION}",
     )
+    return replace(question_of(written, result, tree), twin_group=name)
 
 
 _SETTINGS: Final = Settings()

@@ -43,7 +43,7 @@ def _decimals(value: float) -> int:
 def make_values(chance: Chance, attribute: Attribute, count: int, flags: FlagTexts) -> list[SQLValue]:
     """Return a column of values, with NULLs where the attribute has some."""
     if isinstance(attribute, Label):
-        return list(make_names(chance, attribute.names, count, repeats=True))
+        return list(make_names(chance, attribute.names, count))
     draw = _drawing(chance, attribute, flags)
     nulls = attribute.nulls * chance.choice((0, 1, 1, 1.5)) if attribute.nulls else 0.0
     return [None if nulls and chance.random() < nulls else draw() for _ in range(count)]

@@ -95,7 +95,6 @@ class Table:
         columns: columns of attributes, in the entity's order, its label first.
         references: its foreign keys.
         extras: columns that no question is about.
-        spare: whether no question is about the table at all.
     """
 
     name: str
@@ -104,7 +103,6 @@ class Table:
     columns: list[Column]
     references: list[Reference] = field(default_factory=list)
     extras: list[Column] = field(default_factory=list)
-    spare: bool = False
 
     @property
     def label(self) -> Column | None:

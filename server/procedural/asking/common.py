@@ -7,7 +7,7 @@ from typing import Final, TypeAlias
 from sqlglot import exp
 
 from sql_env.server.procedural.domain import Attribute, Category, Codes, Day, Label, Number, Year
-from sql_env.server.procedural.drafts import Draft, label_of
+from sql_env.server.procedural.drafts import Draft, attribute_of, label_of
 from sql_env.server.procedural.phrases import sentence
 from sql_env.server.procedural.queries import (
     missing,
@@ -71,8 +71,8 @@ def skip_missing(thing: Subject, column: Column, descending: bool) -> None:
 
 def label_words(thing: Subject) -> tuple[str, str]:
     """Return what a thing's label is called, one and several."""
-    attribute = label_of(thing.table).attribute
-    return (attribute.noun, attribute.plural) if attribute else ("name", "names")
+    attribute = attribute_of(label_of(thing.table))
+    return attribute.noun, attribute.plural
 
 
 def is_code(table: Table) -> bool:
@@ -86,5 +86,5 @@ def with_extreme(thing: Subject, attribute: Attribute, *, top: bool) -> str:
     said = extreme(attribute, top=top)
     if isinstance(attribute, Number) and attribute.adjectives:
         return f"{attribute.adjectives[2 if top else 3]} {thing.one}"
-    who = "who" if thing.table.entity.person else "that"
+    who = thing.table.entity.who
     return f"{thing.one} {said.bare or f'{who} {said.verb[0]}'}"

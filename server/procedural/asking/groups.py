@@ -6,7 +6,7 @@ from sqlglot import exp
 
 from sql_env.server.procedural.asking.common import AGGREGATES, Asked, aggregate_words, is_code, question, request
 from sql_env.server.procedural.domain import Category, Number
-from sql_env.server.procedural.drafts import Draft, MisfitError, label_of
+from sql_env.server.procedural.drafts import Draft, MisfitError, attribute_of, label_of
 from sql_env.server.procedural.filters import threshold
 from sql_env.server.procedural.links import quantity
 from sql_env.server.procedural.phrases import Clause, filled, linked, noun_phrase, plain
@@ -122,7 +122,7 @@ def per_parent(draft: Draft) -> Asked:
         tail += _having(draft, thing, figure, entity.many)
     else:
         tail += f"; leave out {entity.many} without any such {thing.table.entity.one}"
-    noun = label.attribute.noun if label.attribute else "name"
+    noun = attribute_of(label).noun
     text = draft.say(
         request(f"for each {entity.one}, show {whose} {noun} and {said}{tail}"),
         request(f"show the {noun} of each {entity.one} and {said}{tail}"),
@@ -151,10 +151,10 @@ def parents_with_many(draft: Draft) -> Asked:
     query.having = compare(*test(count_rows()))
     entity = reference.target.entity
     verb = filled(reference.link.did, f"{said} {thing.many}")[1]
-    noun = label.attribute.plural if label.attribute else "names"
+    noun = attribute_of(label).plural
     text = draft.say(
         question(f"which {entity.many} {verb}") + f" Give their {noun}.",
-        request(f"list the {noun} of all {entity.many} {'who' if entity.person else 'that'} {verb}"),
+        request(f"list the {noun} of all {entity.many} {entity.who} {verb}"),
     )
     return Asked(text, query.build())
 
@@ -172,9 +172,9 @@ def parent_with_most(draft: Draft) -> Asked:
     query.limit = 1
     entity = reference.target.entity
     verb = filled(reference.link.did, f"the most {thing.many}")[0]
-    noun = label.attribute.noun if label.attribute else "name"
-    its = "their" if entity.person else "its"
-    who = "who" if entity.person else "that"
+    noun = attribute_of(label).noun
+    its = entity.its
+    who = entity.who
     if with_count:
         such = "such " if thing.clauses else ""
         text = (

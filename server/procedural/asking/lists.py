@@ -72,7 +72,7 @@ def the_top(draft: Draft) -> Asked:
     what = f"{nouns} and {attribute.plural}" if with_value else nouns
     said = extreme(attribute, top=top).verb[1]
     order = sequence(attribute, descending=top)
-    who = "who" if thing.table.entity.person else "that"
+    who = thing.table.entity.who
     text = draft.say(
         question(f"which {number} {closed(thing.many)} {said}") + f" List their {what}, {order}.",
         request(f"of all {thing.many}, list the {what} of the {number} {who} {said}, {order}"),

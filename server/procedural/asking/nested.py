@@ -63,7 +63,7 @@ def _beyond(
         said = f"have {'more' if more else 'fewer'} {attribute.counted} than {than}"
     else:
         said = f"have {article(f'{scale(attribute)[not more]} {attribute.noun}')} than {than}"
-    many, who = table.entity.many, "who" if table.entity.person else "that"
+    many, who = table.entity.many, table.entity.who
     if draft.chance.happens(0.5):
         thing.query.select.append(count_rows())
         text = draft.say(question(f"how many {many} {said}"), request(f"count the {many} {who} {said}"))
@@ -162,7 +162,7 @@ def names_without(draft: Draft) -> Asked:
     for side in (first, second):
         side.query.select.append(side.label())
     _, nouns = label_words(first)
-    who = "who" if table.entity.person else "that"
+    who = table.entity.who
     many, other = first.many, second.clauses[0].verb[1]
     if _is_negative(other):
         raise MisfitError

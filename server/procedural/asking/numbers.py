@@ -55,7 +55,7 @@ def how_many_parents(draft: Draft) -> Asked:
     parent = reference.target.entity
     text = draft.say(
         question(f"how many different {parent.many} {verb}"),
-        request(f"count the different {parent.many} {'who' if parent.person else 'that'} {verb}"),
+        request(f"count the different {parent.many} {parent.who} {verb}"),
     )
     return Asked(text, thing.query.build())
 

@@ -12,7 +12,7 @@ from sql_env.server.procedural.asking.common import (
     value_column,
 )
 from sql_env.server.procedural.domain import Number
-from sql_env.server.procedural.drafts import Draft, MisfitError, label_of
+from sql_env.server.procedural.drafts import Draft, MisfitError, attribute_of, label_of
 from sql_env.server.procedural.queries import (
     count_rows,
 )
@@ -47,8 +47,7 @@ def names_with_parents(draft: Draft) -> Asked:
     parent = thing.query.to_parent(thing.source, reference)
     thing.query.select += [thing.label(), thing.query.column(parent, label_of(reference.target))]
     noun, _ = label_words(thing)
-    label = label_of(reference.target).attribute
-    other = f"the {label.noun if label else 'name'} of {thing.its} {_role(reference.link.role)}"
+    other = f"the {attribute_of(label_of(reference.target)).noun} of {thing.its} {_role(reference.link.role)}"
     text = draft.say(
         request(f"for each {thing.one}, show the {noun} and {other}"),
         request(f"list the {noun} of every {thing.one}, together with {other}"),

@@ -57,7 +57,7 @@ def value_of_parent(draft: Draft) -> Asked:
     column, attribute = value_column(draft, reference.target)
     query.select.append(query.column(parent, column))
     entity = reference.target.entity
-    whose = f"{'who' if entity.person else 'that'} {filled(reference.link.did, named(child.entity, value))[0]}"
+    whose = f"{entity.who} {filled(reference.link.did, named(child.entity, value))[0]}"
     text = draft.say(
         question(f"what is the {attribute.noun} of the {entity.one} {whose}"),
         request(f"find the {attribute.noun} of the {entity.one} {whose}"),
