@@ -18,7 +18,7 @@ from sql_env.agent.tables import counted
 LICENSES = {"starter": "cc0-1.0", "spider": "cc-by-sa-4.0"}
 """Each known data set's licence, as the hub names it; others are ``other``."""
 
-_TEXTS = {
+LICENSE_TEXTS = {
     "cc0-1.0": "CC0 1.0. Questions and databases are SQLEnv's starter set, which is in the public domain.",
     "cc-by-sa-4.0": (
         "CC BY-SA 4.0: these episodes hold questions and rows of Spider (Yu et al., *Spider: A Large-Scale "
@@ -110,7 +110,7 @@ def card(numbers: Mapping[str, Any], command: str | None = None) -> str:
         "## Columns",
         _columns(_typed(numbers)),
         "## Licence",
-        _TEXTS[licence],
+        LICENSE_TEXTS[licence],
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -133,7 +133,7 @@ def _front_matter(name: str, licence: str, numbers: Mapping[str, Any]) -> list[s
         "tags:",
         *(f"- {tag}" for tag in ("openenv", "sql-env", "text-to-sql", "reinforcement-learning", "trajectories")),
         "size_categories:",
-        f"- {_size(numbers['n'])}",
+        f"- {size_category(numbers['n'])}",
         "configs:",
         "- config_name: default",
         "  data_files: trajectories.jsonl",
@@ -144,7 +144,8 @@ def _front_matter(name: str, licence: str, numbers: Mapping[str, Any]) -> list[s
     ]
 
 
-def _size(n: int) -> str:
+def size_category(n: int) -> str:
+    """Return the hub's name for a number of rows."""
     return next(
         (name for limit, name in ((1000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K")) if n < limit),
         "100K<n<1M",

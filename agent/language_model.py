@@ -13,13 +13,15 @@ import logging
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Protocol
 
 from sql_env.agent import prompts
 from sql_env.agent.completions import Dialect, Reply
 from sql_env.agent.conversation import Conversation, Demonstration, Turn, length
-from sql_env.agent.endpoint import ChatClient
+from sql_env.agent.endpoint import Endpoint, Render
 from sql_env.agent.refusals import ContextError, UnparsedError
 from sql_env.agent.replies import LONGEST_REPLY, SEVERAL_ACTIONS, parse_reply, read_call, without_thoughts
+from sql_env.agent.rollout import FORFEIT
 from sql_env.models import SQLAction, SQLObservation
 
 logger = logging.getLogger(__name__)
@@ -48,6 +50,23 @@ TRUNCATED = (
 )
 
 
+class Completer(Protocol):
+    """What replies: an endpoint (``ChatClient``), or a model in this process (``LocalModel``)."""
+
+    endpoint: Endpoint
+
+    @property
+    def dialect(self) -> Dialect:
+        """What it takes."""
+
+    @property
+    def context(self) -> int:
+        """Tokens of prompt and reply together."""
+
+    def complete(self, render: Render, seed: int | None, answer_form: str, max_tokens: int | None = None) -> Reply:
+        """Ask for one reply; see ``ChatClient.complete``."""
+
+
 class LanguageModelPolicy:
     """Plays with a language model. Make one for each thread; they share the client.
 
@@ -58,10 +77,11 @@ class LanguageModelPolicy:
 
     prompt = prompts.PROMPT_VERSION
 
-    def __init__(self, client: ChatClient, demonstrations: Sequence[Demonstration] = ()) -> None:
+    def __init__(self, client: Completer, demonstrations: Sequence[Demonstration] = (), *, stops: bool = False) -> None:
         self.name = f"llm:{client.endpoint.model}"
         self._client = client
         self._demonstrations = tuple(demonstrations)
+        self._stops = stops
 
     def reset(self, observation: SQLObservation, seed: int) -> None:
         """Begin an episode.
@@ -180,7 +200,7 @@ class LanguageModelPolicy:
         notes += [*read_notes, *reply.dialect.notes, *([CUT] if reply.finish == "length" else [])]
         if action is None:
             shown = without_thoughts(reply.text) or reply.text
-            action = SQLAction(action_type=UNREADABLE, argument=shown[:SHOWN_CHARS])
+            action = FORFEIT if self._stops else SQLAction(action_type=UNREADABLE, argument=shown[:SHOWN_CHARS])
             notes.append(NOTHING_READ)
         self._talk.turns.append(Turn.of(reply, action))
         recorded = {

@@ -51,11 +51,12 @@ class OraclePolicy:
         """
         dataset = self._dataset(observation)
         question = dataset.by_id(observation.metadata["task_id"])
-        self._actions = self._plan(dataset, question, observation)
+        self.plan = self._plan(dataset, question, observation)
+        """The episode's actions."""
 
     def act(self, observation: SQLObservation) -> SQLAction:
         """Return the next action of the plan."""
-        return self._actions[observation.step_count]
+        return self.plan[observation.step_count]
 
     def _plan(self, dataset: TaskSet, question: Question, first: SQLObservation) -> list[SQLAction]:
         variant = self._variants.variant_of(dataset, question, first.metadata.get("variant") or 0)

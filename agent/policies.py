@@ -46,7 +46,7 @@ class RandomPolicy:
         """Return a DESCRIBE, SAMPLE or QUERY, and after a few an ANSWER made of something seen."""
         if observation.step_count + 1 >= self._length:
             return SQLAction(action_type="ANSWER", argument=self._guess(observation))
-        table, columns = self._rng.choice(_known_tables(observation.schema_info))
+        table, columns = self._rng.choice(known_tables(observation.schema_info))
         kinds = ["DESCRIBE", "SAMPLE", "QUERY"] if not columns else ["SAMPLE", "QUERY", "QUERY"]
         kind = self._rng.choice(kinds)
         return SQLAction(action_type=kind, argument=self._query(table, columns) if kind == "QUERY" else table)
@@ -63,7 +63,7 @@ class RandomPolicy:
         return self._rng.choice(cells) if cells else str(self._rng.randint(0, 9))
 
 
-def _known_tables(schema_info: str) -> list[tuple[str, list[str]]]:
+def known_tables(schema_info: str) -> list[tuple[str, list[str]]]:
     """Read tables and their known columns from ``schema_info``."""
     first, *described = schema_info.splitlines()
     tables: dict[str, list[str]] = {name: [] for name in first.removeprefix("Tables: ").split(", ")}

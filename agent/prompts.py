@@ -46,6 +46,7 @@ ERROR = "Error: {error}"
 STEPS_LEFT = "({left} steps left)"
 LAST_STEP = "(1 step left: ANSWER now)"
 NOTHING = "(no result)"
+SHORTENED = "… (cut)"
 REMOVED = "(this result was removed to save space)"
 IGNORED = "Not carried out: one action at a time."
 CHECK = "Question: How much is 1 + 1?"
@@ -71,8 +72,11 @@ def system_prompt(answer_form: str, *, tools: bool) -> str:
 
 
 def tool_definitions(answer_form: str) -> list[dict[str, Any]]:
-    """Return the tools as the chat completions API takes them."""
-    return [_function(_in_form(tool, answer_form)) for tool in TOOLS]
+    """Return the tools as the chat completions API takes them, and as TRL derives them from its environment class.
+
+    Both are in alphabetical order, for that is TRL's: what a model was trained with is what it is evaluated with.
+    """
+    return [_function(_in_form(tool, answer_form)) for tool in sorted(TOOLS, key=lambda tool: tool.name)]
 
 
 def opening(first: SQLObservation) -> str:
@@ -111,7 +115,8 @@ def _in_form(tool: Tool, answer_form: str) -> Tool:
 
 
 def _function(tool: Tool) -> dict[str, Any]:
-    function = {"name": tool.name, "description": tool.description, "parameters": tool.input_schema}
+    parameters = {name: tool.input_schema[name] for name in ("type", "properties", "required")}
+    function = {"name": tool.name, "description": tool.description, "parameters": parameters}
     return {"type": "function", "function": function}
 
 

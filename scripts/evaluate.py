@@ -8,6 +8,7 @@ Starts a server of its own unless --base-url names one. A run that was cut off g
     python scripts/evaluate.py --policy memory --dataset starter --variant 0-3
     python scripts/evaluate.py --policy scripted --dataset procedural --only hardness=hard,extra --only num_tables=1-3
     python scripts/evaluate.py --policy llm --model qwen3:4b --model-url http://localhost:11434/v1 --shots 1
+    python scripts/evaluate.py --policy llm --model runs/tiny-grpo --model-url local --concurrency 64
 """
 
 import _thread
@@ -35,6 +36,9 @@ from sql_env.agent.rollouts import POLICY_SECONDS, Setup, first_of, play_all
 from sql_env.agent.run_folder import RunFolder
 from sql_env.agent.run_progress import Progress
 from sql_env.agent.run_settings import run_settings
+
+LOCAL = "local"
+"""What ``--model-url`` says of a model in this process."""
 
 
 def main() -> None:
@@ -78,7 +82,11 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
     model = parser.add_argument_group("language model (docs/language_models.md)")
     model.add_argument("--model", help="the model's name at its endpoint")
-    model.add_argument("--model-url", help="an OpenAI-compatible endpoint (default: OPENAI_BASE_URL, or OpenAI's)")
+    model.add_argument(
+        "--model-url",
+        help="an OpenAI-compatible endpoint (default: OPENAI_BASE_URL, or OpenAI's), or local: the model is a folder, "
+        "and runs in this process (docs/training.md)",
+    )
     model.add_argument("--mode", choices=["auto", "tools", "text"], default="auto", help="how actions are written")
     model.add_argument("--shots", type=int, choices=[0, 1, 3], default=0, help="demonstrations (default: 0)")
     model.add_argument("--temperature", type=float, default=0.0, help="of sampling (default: 0)")
@@ -175,6 +183,10 @@ def choose(options: argparse.Namespace, base_url: str, first: dict[str, Any]) ->
         return maker(options.policy, dataset=dataset, answer=options.answer), {}
     if not options.model:
         raise RuntimeError("--policy llm needs --model, and --model-url unless the endpoint is OpenAI's")
+    if options.model_url == LOCAL:
+        from sql_env.agent.local_model import ready_here
+
+        return ready_here(options.model, options.temperature, options.max_tokens, options.concurrency)
     from sql_env.agent.endpoint import Endpoint
     from sql_env.agent.model_choice import ready
 

@@ -40,9 +40,13 @@ def test_both_prompts_say_what_an_answer_holds_and_the_text_one_every_action(for
 
 
 def test_the_tools_are_those_of_the_models_module() -> None:
-    written = [(tool.name, tool.description, tool.input_schema) for tool in TOOLS]
+    """In TRL's order, and with the keys that it writes: no more and no less."""
+    by_name = sorted(TOOLS, key=lambda tool: tool.name)
+    written = [(tool.name, tool.description, tool.input_schema | {"additionalProperties": False}) for tool in by_name]
     told = [tool["function"] for tool in prompts.tool_definitions("value")]
-    assert [(one["name"], one["description"], one["parameters"]) for one in told] == written
+    closed = {"additionalProperties": False}
+    assert [(one["name"], one["description"], one["parameters"] | closed) for one in told] == written
+    assert all(set(one["parameters"]) == {"type", "properties", "required"} for one in told)
 
 
 def test_every_line_that_the_prompt_shows_is_read_as_it_is_meant() -> None:

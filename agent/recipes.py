@@ -1,0 +1,117 @@
+"""What the training scripts are told beside TRL's settings, on the command line or in a file of scripts/configs.
+
+``scripts/train_grpo.py --config scripts/configs/tiny_grpo.yaml --seed 1`` reads both; TRL's settings are those of its
+``SFTConfig`` and ``GRPOConfig``. Where none says what precision to compute in, the machine decides.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from trl import GRPOConfig, SFTConfig, TrlParser
+
+from sql_env.agent.task_rows import Source
+from sql_env.agent.tiny_model import Size
+from sql_env.agent.training import precision
+
+TINY = "tiny"
+"""The name of a model that is made on the spot from random weights."""
+
+
+def _said(default: Any, text: str) -> Any:
+    if isinstance(default, list):
+        return field(default_factory=lambda: list(default), metadata={"help": text})
+    return field(default=default, metadata={"help": text})
+
+
+@dataclass
+class _Shared:
+    """What both kinds of training are told."""
+
+    model: str = _said("Qwen/Qwen3-0.6B", "a folder, or a model's name on the Hub")
+    revision: str | None = _said(None, "commit of the model's repository")
+    answer_form: str = _said("value", "what an ANSWER holds: value or sql")
+    lora_rank: int = _said(0, "rank of LoRA's matrices; 0 trains all weights")
+    lora_alpha: int = _said(32, "LoRA's scale")
+    base_urls: list[str] = _said([], "SQLEnv servers to play on; none plays in this process")
+    sources: list[str] = _said(["procedural:train:4000"], "tasks, DATASET:SPLIT:COUNT each")
+    only: list[str] = _said([], "dials of the tasks, NAME=VALUES each, such as hardness=easy")
+
+    def parsed_sources(self) -> list[Source]:
+        """Return the sources."""
+        return [Source.parse(text, self.only) for text in self.sources]
+
+    def parsed_held_out(self, source: str) -> Source:
+        """Return a source to evaluate on."""
+        return Source.parse(source, self.only, held_out=True)
+
+    def peft_config(self) -> Any:
+        """Return what LoRA is to be like, on all linear layers; None for none."""
+        if not self.lora_rank:
+            return None
+        from peft import LoraConfig
+
+        return LoraConfig(
+            r=self.lora_rank, lora_alpha=self.lora_alpha, target_modules="all-linear", task_type="CAUSAL_LM"
+        )
+
+
+@dataclass
+class SFTRecipe(_Shared):
+    """What ``train_sft.py`` is told."""
+
+    demonstrations: str | None = _said(None, "folder of demonstrations; none plays them first, from the sources")
+    mistaken: float = _said(0.0, "chance that a demonstration asks for something else than the question")
+    gives_up: float = _said(0.0, "chance that one gives up")
+    stumbles: float = _said(0.3, "chance that one runs into an error and recovers")
+    hidden: int = _said(Size.hidden, "width of a tiny model")
+    layers: int = _said(Size.layers, "its layers")
+    heads: int = _said(Size.heads, "its attention heads")
+    vocabulary: int = _said(Size.vocabulary, "its learned tokens")
+    context: int = _said(Size.context, "its longest sequence, in tokens")
+    copying_steps: int = _said(0, "steps in which a tiny model first learns to repeat what it has read")
+
+    @property
+    def size(self) -> Size:
+        """How large a tiny model is."""
+        return Size(self.hidden, self.layers, self.heads, self.vocabulary, self.context)
+
+
+@dataclass
+class GRPORecipe(_Shared):
+    """What ``train_grpo.py`` is told."""
+
+    reward: str = _said("outcome", "outcome, shaped, progress or binary")
+    easy_first: bool = _said(False, "go from easy to hard tasks")
+    mixed: float = _said(0.2, "share of tasks of any hardness while going from easy to hard")
+    keep_rollouts: bool = _said(False, "write every episode to rollouts.jsonl")
+    held_out: list[str] = _said(
+        ["procedural:eval:100", "procedural:test:100"],
+        "tasks to evaluate on before and after, as sources; none for none",
+    )
+    max_tokens: int = _said(256, "tokens of one reply in evaluations")
+    random_episodes: int = _said(200, "episodes of the random policy, for the baseline; 0 for none")
+    push: bool = _said(False, "push the model and its card to the Hub, as hub_model_id")
+    resume: bool = _said(False, "go on from the last checkpoint in output_dir")
+
+
+def parse_grpo(arguments: Sequence[str]) -> tuple[GRPORecipe, GRPOConfig]:
+    """Read command-line arguments for GRPO; ``--config FILE`` names a YAML file that they overrule."""
+    recipe, config = _parse(GRPORecipe, GRPOConfig, arguments)
+    return recipe, config
+
+
+def parse_sft(arguments: Sequence[str]) -> tuple[SFTRecipe, SFTConfig]:
+    """Read command-line arguments for SFT; ``--config FILE`` names a YAML file that they overrule."""
+    recipe, config = _parse(SFTRecipe, SFTConfig, arguments)
+    return recipe, config
+
+
+def _parse(recipe: type[Any], config: type[Any], arguments: Sequence[str]) -> Any:
+    said = " ".join(arguments)
+    for number, word in enumerate(arguments):
+        if word == "--config":
+            with open(arguments[number + 1], encoding="utf-8") as file:
+                said += file.read()
+    chosen = [] if "bf16" in said or "fp16" in said else [f"--{name}={value}" for name, value in precision().items()]
+    return TrlParser((recipe, config)).parse_args_and_config(args=[*arguments, *chosen])

@@ -1,0 +1,219 @@
+"""A training run from its recipe to its folder: model, metrics, learning curve, card.
+
+runs/tiny-grpo/
+  model.safetensors, config.json, tokenizer.json …   the trained model (LoRA: adapter_model.safetensors)
+  metrics.jsonl      a line for each log: reward, accuracy of the rollouts, entropy …
+  held_out.jsonl     the episodes played on held-out tasks, before and after
+  training.json      recipe, settings, seed, versions, rewards, accuracies and the random baseline, with intervals
+  curve.png          the learning curve beside the random baseline
+  README.md          the model card
+"""
+
+import logging
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import HfApi
+from trl import GRPOConfig, GRPOTrainer, SFTConfig
+
+from sql_env.agent import prompts
+from sql_env.agent.curve_figure import draw_curve
+from sql_env.agent.demonstration_set import read_demonstrations
+from sql_env.agent.held_out import evaluate_model
+from sql_env.agent.metrics import accuracy, returns
+from sql_env.agent.model_card import write_card
+from sql_env.agent.recipes import TINY, GRPORecipe, SFTRecipe
+from sql_env.agent.task_rows import curriculum, draw
+from sql_env.agent.tiny_model import make_model, make_tokenizer, teach_copying
+from sql_env.agent.training import (
+    build_sft_trainer,
+    build_trainer,
+    load_model_and_tokenizer,
+    run_training_with_metrics,
+    sample_random_baseline,
+)
+from sql_env.agent.trajectories import Skill, num_tasks, play_demonstrations
+from sql_env.agent.trajectory import Trajectory
+from sql_env.agent.trl_env import Connect
+
+logger = logging.getLogger(__name__)
+
+CURVE, HELD_OUT = "curve.png", "held_out.jsonl"
+WORDS_FROM = 2_000
+"""Demonstrations from which a tiny model's words are learned."""
+
+
+def run_sft(recipe: SFTRecipe, config: SFTConfig, connect: Connect, command: str) -> list[dict[str, float]]:
+    """Train on demonstrations.
+
+    Args:
+        recipe: the run's settings beside TRL's.
+        config: TRL's settings.
+        connect: makes sessions, where the demonstrations have to be played first.
+        command: for the card.
+
+    Returns:
+        What was logged.
+    """
+    if recipe.demonstrations:
+        rows = read_demonstrations(Path(recipe.demonstrations))
+    else:
+        skill = Skill(mistaken=recipe.mistaken, gives_up=recipe.gives_up, stumbles=recipe.stumbles)
+        with closing(connect()) as session:
+            sources = recipe.parsed_sources()
+            rows = list(play_demonstrations(session, sources, skill, config.seed, recipe.answer_form))
+    if recipe.model == TINY:
+        words = [row["messages"] for row in rows[:WORDS_FROM]]
+        tokenizer = make_tokenizer(words, prompts.tool_definitions(recipe.answer_form), recipe.size)
+        model = make_model(tokenizer, recipe.size, config.seed)
+        teach_copying(model, tokenizer, recipe.copying_steps, config.seed, _tell)
+    else:
+        model, tokenizer = load_model_and_tokenizer(recipe.model, revision=recipe.revision)
+    trainer = build_sft_trainer(model, tokenizer, rows, config, peft_config=recipe.peft_config())
+    logs = run_training_with_metrics(trainer)
+    about = _about("SFT", recipe, config) | {"demonstrations": len(rows), "parameters": model.num_parameters()}
+    write_card(Path(config.output_dir), about, command)
+    return logs
+
+
+def _tell(step: int, loss: float) -> None:
+    if step % 100 == 0:
+        logger.info("copying: step %d, loss %.3f", step, loss)
+
+
+def run_grpo(recipe: GRPORecipe, config: GRPOConfig, connect: Connect, command: str) -> list[dict[str, float]]:
+    """Train on episodes; evaluate on held-out ones before and after.
+
+    Args:
+        recipe: the run's settings beside TRL's.
+        config: TRL's settings.
+        connect: makes sessions.
+        command: for the card.
+
+    Returns:
+        What was logged.
+    """
+    folder = Path(config.output_dir)
+    rows, held_out = _tasks(recipe, connect, config.seed)
+    if recipe.easy_first:
+        config.shuffle_dataset = False
+        rows = curriculum(rows, recipe.mixed, config.seed)
+    model, tokenizer = load_model_and_tokenizer(recipe.model, revision=recipe.revision)
+    trainer = build_trainer(
+        model,
+        tokenizer,
+        rows,
+        connect,
+        config,
+        reward=recipe.reward,  # type: ignore[arg-type]
+        answer_form=recipe.answer_form,
+        peft_config=recipe.peft_config(),
+        keep_rollouts=recipe.keep_rollouts,
+    )
+    if not trainer.is_world_process_zero():
+        held_out = {}
+    before = _evaluate(recipe, trainer, connect, held_out, "before")
+    logs = run_training_with_metrics(trainer, resume=recipe.resume)
+    after = _evaluate(recipe, trainer, connect, held_out, "after")
+    if trainer.is_world_process_zero():
+        told: dict[str, Any] = {"parameters": model.num_parameters(), "rewards": _rewards(logs)}
+        told["held_out"] = {
+            name: {"n": len(before[name]), "before": str(accuracy(before[name])), "after": str(accuracy(after[name]))}
+            for name in held_out
+        }
+        if recipe.random_episodes:
+            told["random"] = _random(sample_random_baseline(connect, rows, recipe.random_episodes, config.seed))
+        _write_episodes(folder / HELD_OUT, [*before.values(), *after.values()])
+        band = told["random"]["return"] if recipe.random_episodes else None
+        draw_curve(folder / CURVE, {"GRPO": [_curve(logs)]}, band)
+        write_card(folder, _about("GRPO", recipe, config) | told, command)
+        if recipe.push:
+            push(folder, config.hub_model_id or folder.name, private=bool(config.hub_private_repo))
+    return logs
+
+
+def push(folder: Path, repository: str, *, private: bool) -> str:
+    """Push a run's folder to the Hub, without its checkpoints and episodes; return its address.
+
+    Args:
+        folder: the run's.
+        repository: its name there.
+        private: whether only its owner sees it, where it is new.
+    """
+    api = HfApi()
+    url = api.create_repo(repository, private=private, exist_ok=True)
+    ignored = ["checkpoint-*", "rollouts.jsonl", HELD_OUT, "runs/*"]
+    api.upload_folder(folder_path=folder, repo_id=url.repo_id, ignore_patterns=ignored)
+    return str(url)
+
+
+def _tasks(
+    recipe: GRPORecipe, connect: Connect, seed: int
+) -> tuple[list[dict[str, Any]], dict[str, list[dict[str, Any]]]]:
+    """Draw the tasks to train on, and the held-out ones by their source."""
+    sources = recipe.parsed_sources()
+    if recipe.easy_first:
+        sources = [part for source in sources for part in source.by_hardness()]
+    with closing(connect()) as session:
+
+        def size(selectors: dict[str, Any]) -> int:
+            return num_tasks(session, selectors)
+
+        rows = draw(sources, size, seed)
+        # The same held-out tasks for every seed: what differs between runs is then the training alone.
+        held_out = {name: draw([recipe.parsed_held_out(name)], size, 0) for name in recipe.held_out}
+    return rows, held_out
+
+
+def _evaluate(
+    recipe: GRPORecipe, trainer: GRPOTrainer, connect: Connect, held_out: dict[str, list[dict[str, Any]]], when: str
+) -> dict[str, list[Trajectory]]:
+    model = trainer.accelerator.unwrap_model(trainer.model)
+    tokenizer = trainer.processing_class
+    form = {"answer_form": recipe.answer_form}
+    return {
+        name: evaluate_model(
+            model, tokenizer, connect, [row | form for row in rows], max_tokens=recipe.max_tokens, name=when
+        )
+        for name, rows in held_out.items()
+    }
+
+
+def _random(played: Sequence[Trajectory]) -> dict[str, Any]:
+    mean = returns(played)["return"]
+    return {
+        "episodes": len(played),
+        "return": [mean.value, mean.low, mean.high],
+        "accuracy": str(accuracy(played)),
+    }
+
+
+def _curve(logs: Sequence[dict[str, float]]) -> list[float]:
+    return [entry["reward"] for entry in logs if "reward" in entry]
+
+
+def _rewards(logs: Sequence[dict[str, float]]) -> dict[str, float]:
+    curve = _curve(logs)
+    few = max(1, len(curve) // 10)
+    return {"first": sum(curve[:few]) / few, "last": sum(curve[-few:]) / few}
+
+
+def _write_episodes(path: Path, runs: Sequence[Sequence[Trajectory]]) -> None:
+    path.write_text("".join(episode.to_json() + "\n" for run in runs for episode in run), "utf-8")
+
+
+def _about(method: str, recipe: Any, config: Any) -> dict[str, Any]:
+    """Return all that decides a run."""
+    packages = {name: version(name) for name in ("trl", "transformers", "torch", "openenv")}
+    settings = {name: value for name, value in config.to_dict().items() if isinstance(value, str | int | float | list)}
+    return {
+        "method": method,
+        "recipe": asdict(recipe),
+        "settings": settings,
+        "versions": packages,
+        "prompt": prompts.PROMPT_VERSION,
+    }

@@ -1,0 +1,46 @@
+"""Train a model with GRPO on SQLEnv's tasks, through TRL. Settings come from a YAML file, options overrule it.
+
+    python scripts/train_grpo.py --config scripts/configs/tiny_grpo.yaml --model runs/tiny-sft --output_dir runs/tiny
+    python scripts/train_grpo.py --config scripts/configs/qwen3_0.6b_t4_grpo.yaml --base_urls http://localhost:8000
+    accelerate launch --num_processes 8 scripts/train_grpo.py --config scripts/configs/qwen3_1.7b_node_grpo.yaml
+
+Plays in this process unless --base_urls names servers. docs/training.md explains the recipes.
+"""
+
+import os
+import shlex
+import sys
+from contextlib import ExitStack, closing
+from functools import partial
+
+from sql_env.agent.recipes import parse_grpo
+from sql_env.agent.training_runs import run_grpo
+from sql_env.agent.trl_env import Connect, Remote
+from sql_env.server.environment import SQLEnvironment
+from sql_env.server.errors import TaskError
+from sql_env.server.resources import Resources
+from sql_env.server.settings import Settings
+
+
+def main() -> None:
+    """Read the settings and train."""
+    if "--help" in sys.argv or "-h" in sys.argv:
+        print(__doc__)
+    recipe, config = parse_grpo(sys.argv[1:])
+    try:
+        with ExitStack() as stack:
+            here = in_process(recipe.reward, stack) if not recipe.base_urls else Remote(recipe.base_urls)
+            run_grpo(recipe, config, here, shlex.join(["python", "scripts/train_grpo.py", *sys.argv[1:]]))
+    except (RuntimeError, ValueError, OSError, TaskError) as error:
+        sys.exit(f"train_grpo: {error}")
+
+
+def in_process(reward: str, stack: ExitStack) -> Connect:
+    """Return what makes sessions in this process, on the data sets that are installed here."""
+    mode = {"SQL_ENV_REWARD_MODE": "shaped"} if reward in ("shaped", "progress") else {}
+    settings = Settings.from_environ({**os.environ, **mode})
+    return partial(SQLEnvironment, stack.enter_context(closing(Resources.load(settings))))
+
+
+if __name__ == "__main__":
+    main()
