@@ -26,6 +26,7 @@ from sql_env.agent.demonstration_set import read_demonstrations
 from sql_env.agent.held_out import evaluate_model
 from sql_env.agent.metrics import accuracy, returns
 from sql_env.agent.model_card import write_card
+from sql_env.agent.oracle import OraclePolicy
 from sql_env.agent.recipes import TINY, GRPORecipe, SFTRecipe
 from sql_env.agent.task_rows import curriculum, draw
 from sql_env.agent.tiny_model import make_model, make_tokenizer, teach_copying
@@ -47,7 +48,9 @@ WORDS_FROM = 2_000
 """Demonstrations from which a tiny model's words are learned."""
 
 
-def run_sft(recipe: SFTRecipe, config: SFTConfig, connect: Connect, command: str) -> list[dict[str, float]]:
+def run_sft(
+    recipe: SFTRecipe, config: SFTConfig, connect: Connect, command: str, oracle: OraclePolicy | None = None
+) -> list[dict[str, float]]:
     """Train on demonstrations.
 
     Args:
@@ -55,6 +58,7 @@ def run_sft(recipe: SFTRecipe, config: SFTConfig, connect: Connect, command: str
         config: TRL's settings.
         connect: makes sessions, where the demonstrations have to be played first.
         command: for the card.
+        oracle: knows the golds for that; None loads what is installed here.
 
     Returns:
         What was logged.
@@ -65,7 +69,7 @@ def run_sft(recipe: SFTRecipe, config: SFTConfig, connect: Connect, command: str
         skill = Skill(mistaken=recipe.mistaken, gives_up=recipe.gives_up, stumbles=recipe.stumbles)
         with closing(connect()) as session:
             sources = recipe.parsed_sources()
-            rows = list(play_demonstrations(session, sources, skill, config.seed, recipe.answer_form))
+            rows = list(play_demonstrations(session, sources, skill, config.seed, recipe.answer_form, oracle))
     if recipe.model == TINY:
         words = [row["messages"] for row in rows[:WORDS_FROM]]
         tokenizer = make_tokenizer(words, prompts.tool_definitions(recipe.answer_form), recipe.size)
@@ -123,7 +127,7 @@ def run_grpo(recipe: GRPORecipe, config: GRPOConfig, connect: Connect, command: 
         told: dict[str, Any] = {"parameters": model.num_parameters(), "rewards": _rewards(logs)}
         told["held_out"] = {
             name: {"n": len(before[name]), "before": str(accuracy(before[name])), "after": str(accuracy(after[name]))}
-            for name in held_out
+            for name in after
         }
         if recipe.random_episodes:
             told["random"] = _random(sample_random_baseline(connect, rows, recipe.random_episodes, config.seed))
@@ -172,14 +176,21 @@ def _tasks(
 def _evaluate(
     recipe: GRPORecipe, trainer: GRPOTrainer, connect: Connect, held_out: dict[str, list[dict[str, Any]]], when: str
 ) -> dict[str, list[Trajectory]]:
+    """Play the held-out tasks at each temperature; return the episodes by task source and temperature."""
     model = trainer.accelerator.unwrap_model(trainer.model)
-    tokenizer = trainer.processing_class
     form = {"answer_form": recipe.answer_form}
     return {
-        name: evaluate_model(
-            model, tokenizer, connect, [row | form for row in rows], max_tokens=recipe.max_tokens, name=when
+        f"{source} at temperature {temperature:g}": evaluate_model(
+            model,
+            trainer.processing_class,
+            connect,
+            [row | form for row in rows],
+            temperature=temperature,
+            max_tokens=recipe.max_tokens,
+            name=f"{when} GRPO, temperature {temperature:g}",
         )
-        for name, rows in held_out.items()
+        for source, rows in held_out.items()
+        for temperature in recipe.temperatures
     }
 
 

@@ -276,7 +276,12 @@ def _misspelt(name: str, rng: random.Random) -> str:
 
 
 def play_demonstrations(
-    session: Session, sources: Sequence[Source], skill: Skill, seed: int, answer_form: str = "value"
+    session: Session,
+    sources: Sequence[Source],
+    skill: Skill,
+    seed: int,
+    answer_form: str = "value",
+    oracle: OraclePolicy | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Play demonstrations of tasks drawn from sources; yield them as rows for TRL's SFTTrainer.
 
@@ -286,12 +291,14 @@ def play_demonstrations(
         skill: how well they are played.
         seed: of the draw and of what goes wrong.
         answer_form: what an ANSWER holds.
+        oracle: knows the golds; None loads what is installed here. One that shares an in-process session's data sets
+            saves making every procedural task twice.
 
     Raises:
         RuntimeError: the golds are missing here.
         ValueError: a source has no such tasks.
     """
-    demonstrator = Demonstrator(OraclePolicy.for_dataset(None), skill)
+    demonstrator = Demonstrator(oracle or OraclePolicy.for_dataset(None), skill)
     tools = prompts.tool_definitions(answer_form)
     for task in draw(sources, lambda selectors: num_tasks(session, selectors), seed):
         selectors = {name: value for name, value in task.items() if value is not None}

@@ -15,9 +15,10 @@ from pathlib import Path
 
 from sql_env.agent.choices import ONLY
 from sql_env.agent.demonstration_set import write_demonstrations
+from sql_env.agent.oracle import OraclePolicy
 from sql_env.agent.task_rows import Source
 from sql_env.agent.trajectories import Skill, play_demonstrations
-from sql_env.agent.trl_env import RemoteSession, Session
+from sql_env.agent.trl_env import RemoteSession
 from sql_env.server.environment import SQLEnvironment
 from sql_env.server.errors import TaskError
 from sql_env.server.resources import Resources
@@ -42,8 +43,12 @@ def main() -> None:
         skill = Skill(mistaken=options.mistaken, gives_up=options.gives_up, stumbles=options.stumbles)
         command = shlex.join(["python", "scripts/build_demonstrations.py", *sys.argv[1:]])
         with ExitStack() as stack:
-            session = stack.enter_context(closing(connect(options.base_url, stack)))
-            rows = play_demonstrations(session, sources, skill, options.seed, options.answer_form)
+            if options.base_url:
+                session, oracle = stack.enter_context(closing(RemoteSession(options.base_url))), None
+            else:
+                resources = stack.enter_context(closing(Resources.load(Settings.from_environ())))
+                session, oracle = SQLEnvironment(resources), OraclePolicy(resources.datasets)
+            rows = play_demonstrations(session, sources, skill, options.seed, options.answer_form, oracle)
             kinds = write_demonstrations(options.out, rows, command)
     except (RuntimeError, ValueError, OSError, TaskError) as error:
         sys.exit(f"build_demonstrations: {error}")
@@ -51,13 +56,6 @@ def main() -> None:
         f"{sum(kinds.values()):,} demonstrations in {options.out}:",
         ", ".join(f"{n:,} {kind}" for kind, n in kinds.items()),
     )
-
-
-def connect(base_url: str | None, stack: ExitStack) -> Session:
-    """Return a session on a server, or in this process."""
-    if base_url:
-        return RemoteSession(base_url)
-    return SQLEnvironment(stack.enter_context(closing(Resources.load(Settings.from_environ()))))
 
 
 def _chance(text: str) -> float:

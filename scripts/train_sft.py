@@ -8,12 +8,13 @@ Without --demonstrations they are played first: in this process, unless --base_u
 
 import shlex
 import sys
-from contextlib import ExitStack, closing
+from contextlib import closing
 from functools import partial
 
+from sql_env.agent.oracle import OraclePolicy
 from sql_env.agent.recipes import parse_sft
 from sql_env.agent.training_runs import run_sft
-from sql_env.agent.trl_env import Connect, Remote
+from sql_env.agent.trl_env import Remote
 from sql_env.server.environment import SQLEnvironment
 from sql_env.server.errors import TaskError
 from sql_env.server.resources import Resources
@@ -26,16 +27,14 @@ def main() -> None:
         print(__doc__)
     recipe, config = parse_sft(sys.argv[1:])
     try:
-        with ExitStack() as stack:
-            here = in_process(stack) if not recipe.base_urls else Remote(recipe.base_urls)
-            run_sft(recipe, config, here, shlex.join(["python", "scripts/train_sft.py", *sys.argv[1:]]))
+        command = shlex.join(["python", "scripts/train_sft.py", *sys.argv[1:]])
+        if recipe.base_urls or recipe.demonstrations:
+            run_sft(recipe, config, Remote(recipe.base_urls), command)
+        else:
+            with closing(Resources.load(Settings.from_environ())) as resources:
+                run_sft(recipe, config, partial(SQLEnvironment, resources), command, OraclePolicy(resources.datasets))
     except (RuntimeError, ValueError, OSError, TaskError) as error:
         sys.exit(f"train_sft: {error}")
-
-
-def in_process(stack: ExitStack) -> Connect:
-    """Return what makes sessions in this process, on the data sets that are installed here."""
-    return partial(SQLEnvironment, stack.enter_context(closing(Resources.load(Settings.from_environ()))))
 
 
 if __name__ == "__main__":

@@ -75,16 +75,21 @@ def test_grpo_leaves_a_model_a_curve_held_out_episodes_and_a_card(warm: Path, tm
     folder = tmp_path / "grpo"
     assert (folder / "curve.png").read_bytes().startswith(b"\x89PNG")
     about = json.loads((folder / "training.json").read_text("utf-8"))
-    assert about["held_out"]["procedural:test:6"]["n"] == 6
+    assert about["held_out"]["procedural:test:6 at temperature 1"]["n"] == 6
     assert about["random"]["episodes"] == 20
     held_out = [Trajectory.from_json(line) for line in (folder / "held_out.jsonl").read_text("utf-8").splitlines()]
-    assert [one.policy for one in held_out] == ["llm:before"] * 6 + ["llm:after"] * 6
+    assert [one.policy for one in held_out] == [
+        f"llm:{when} GRPO, temperature {temperature}"
+        for when in ("before", "after")
+        for temperature in (0, 1)
+        for _ in range(6)
+    ]
     assert {one.split for one in held_out} == {"test"}
     assert len((folder / "rollouts.jsonl").read_text("utf-8").splitlines()) == 16
     rewards = [json.loads(line) for line in (folder / "metrics.jsonl").read_text("utf-8").splitlines()]
     assert [one["step"] for one in rewards if "reward" in one] == [1, 2]
     card = (folder / "README.md").read_text("utf-8")
-    assert "| procedural:test:6 | 6 |" in card
+    assert "| procedural:test:6 at temperature 0 | 6 |" in card
     assert "![Learning curve](curve.png)" in card
 
     # What was trained plays at the evaluation's own script, and a different model has a different name in its settings.

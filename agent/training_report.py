@@ -1,0 +1,152 @@
+"""Several training runs as one result: accuracy on held-out tasks before and after, over seeds, and curves.
+
+Reads the folders that ``scripts/measure_training.py`` fills: ``sft-SEED``, ``grpo-ARM-SEED`` and ``base-POLICY-SET``.
+"""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from sql_env.agent.curve_figure import draw_curve
+from sql_env.agent.metrics import accuracy
+from sql_env.agent.paired import compare, over_seeds
+from sql_env.agent.run_folder import parsed, read_trajectories
+from sql_env.agent.tables import difference, p_value, percent, table
+from sql_env.agent.trajectory import Trajectory
+
+BEFORE, AFTER = "before", "after"
+BEGIN, END = "<!-- training: begin -->", "<!-- training: end -->"
+
+Played = dict[str, dict[int, list[Trajectory]]]
+"""Episodes by when they were played and by seed."""
+
+
+def seeds_of(folder: Path, arm: str) -> list[int]:
+    """Return the seeds of an arm that are finished."""
+    found = (re.fullmatch(rf"grpo-{arm}-(\d+)", path.name) for path in folder.iterdir())
+    return sorted(int(match[1]) for match in found if match and (folder / match[0] / "training.json").is_file())
+
+
+def held_out(folder: Path, arm: str, dataset: str, split: str, temperature: float) -> Played:
+    """Return what an arm's runs played of one held-out set."""
+    played: Played = {BEFORE: {}, AFTER: {}}
+    for seed in seeds_of(folder, arm):
+        file = folder / f"grpo-{arm}-{seed}" / "held_out.jsonl"
+        for episode in parsed(file, file.read_text("utf-8")):
+            for when in played:
+                wanted = (dataset, split, f"llm:{when} GRPO, temperature {temperature:g}")
+                if (episode.dataset, episode.split, episode.policy) == wanted:
+                    played[when].setdefault(seed, []).append(episode)
+    return played
+
+
+def rewards(folder: Path, arm: str, name: str = "reward") -> list[list[float]]:
+    """Return the curve of each of an arm's runs."""
+    curves = []
+    for seed in seeds_of(folder, arm):
+        lines = (folder / f"grpo-{arm}-{seed}" / "metrics.jsonl").read_text("utf-8").splitlines()
+        curves.append([entry[name] for entry in map(json.loads, lines) if name in entry])
+    return curves
+
+
+def _over(runs: Mapping[int, Sequence[Trajectory]]) -> str:
+    found = over_seeds(runs)
+    each = " / ".join(f"{100 * rate.value:.1f}" for rate in found.each.values())
+    pooled = accuracy([episode for episodes in runs.values() for episode in episodes])
+    return f"{percent(pooled.value, pooled.low, pooled.high)} ({each})"
+
+
+def main_table(
+    folder: Path, sets: Mapping[str, tuple[str, str]], temperature: float, arm: str = "outcome"
+) -> list[str]:
+    """Return the table of accuracies before and after GRPO.
+
+    Intervals are of questions, those of all seeds taken together; in parentheses stands each seed. The difference is
+    tested task by task over all seeds, a question's differences flipping their signs together.
+
+    Args:
+        folder: the runs'.
+        sets: held-out sets, shown by their names, each a data set and a split.
+        temperature: of sampling.
+        arm: whose runs.
+    """
+    rows = []
+    for name, (dataset, split) in sets.items():
+        played = held_out(folder, arm, dataset, split, temperature)
+        pooled = {when: [one for runs in played[when].values() for one in runs] for when in played}
+        if not pooled[AFTER]:
+            continue
+        tested = compare(pooled[BEFORE], pooled[AFTER])
+        n = len(next(iter(played[AFTER].values())))
+        base = [_base(folder, policy, dataset, split) for policy in ("constant", "random", "scripted")]
+        gained = difference(tested.difference, tested.low, tested.high)
+        row = (name, str(n), *base, _over(played[BEFORE]), _over(played[AFTER]), gained, p_value(tested.p_value))
+        rows.append(row)
+    header = ("held out", "n", "constant", "random", "scripted", "after SFT", "after GRPO", "gained, points", "p")
+    return table(header, rows)
+
+
+def _base(folder: Path, policy: str, dataset: str, split: str) -> str:
+    path = folder / f"base-{policy}-{dataset}-{split}"
+    if not path.is_dir():
+        return "–"
+    return f"{100 * accuracy(read_trajectories(path)).value:.1f} %"
+
+
+def ablation_table(
+    folder: Path, arms: Sequence[str], sets: Mapping[str, tuple[str, str]], temperature: float
+) -> list[str]:
+    """Return a table of what each reward led to, from the same warm starts and with the same budget."""
+    rows = []
+    for arm in arms:
+        seeds = seeds_of(folder, arm)
+        if not seeds:
+            continue
+        cells = []
+        for dataset, split in sets.values():
+            played = held_out(folder, arm, dataset, split, temperature)
+            cells.append(_over(played[AFTER]))
+        right = [curve[-max(1, len(curve) // 10) :] for curve in rewards(folder, arm, "episodes/accuracy")]
+        last = sum(map(sum, right)) / sum(map(len, right))
+        rows.append((arm, str(len(seeds)), f"{100 * last:.1f} %", *cells))
+    return table(("reward", "seeds", "right in the last tenth of training", *sets), rows)
+
+
+def figures(folder: Path, arms: Sequence[str], out: Path) -> None:
+    """Draw the learning curve, and the ablation's where there are several arms."""
+    random = next(
+        (
+            json.loads((folder / f"grpo-{arms[0]}-{seed}" / "training.json").read_text("utf-8"))["random"]["return"]
+            for seed in seeds_of(folder, arms[0])
+        ),
+        None,
+    )
+    draw_curve(out / "training_curve.png", {"outcome reward": rewards(folder, arms[0])}, random, smooth=7)
+    found = {arm: rewards(folder, arm, "episodes/accuracy") for arm in arms if seeds_of(folder, arm)}
+    if len(found) > 1:
+        of = "share of right rollouts"
+        draw_curve(out / "training_ablation.png", found, of=of, title="The same budget, other rewards", smooth=11)
+
+
+def costs(folder: Path) -> dict[str, Any]:
+    """Return seconds that training took, by kind of run: the mean over runs."""
+    found: dict[str, list[float]] = {}
+    for path in folder.glob("*/metrics.jsonl"):
+        kind = path.parent.name.split("-")[0]
+        runtime = [entry["train_runtime"] for entry in map(json.loads, path.open()) if "train_runtime" in entry]
+        found.setdefault(kind, []).extend(runtime[-1:])
+    return {kind: sum(seconds) / len(seconds) for kind, seconds in found.items() if seconds}
+
+
+def replaced(page: str, section: str) -> str:
+    """Return a page with what stands between the marks replaced.
+
+    Raises:
+        ValueError: it has no marks.
+    """
+    if BEGIN not in page or END not in page:
+        raise ValueError(f"the page has no {BEGIN} … {END}")
+    before, _, rest = page.partition(BEGIN)
+    return f"{before}{BEGIN}\n{section}\n{END}{rest.partition(END)[2]}"
