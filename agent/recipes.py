@@ -92,7 +92,6 @@ class GRPORecipe(_Shared):
     max_tokens: int = _said(256, "tokens of one reply in evaluations")
     temperatures: list[float] = _said([0.0], "of the evaluations; 1 is the policy that is trained")
     random_episodes: int = _said(200, "episodes of the random policy, for the baseline; 0 for none")
-    push: bool = _said(False, "push the model and its card to the Hub, as hub_model_id")
     resume: bool = _said(False, "go on from the last checkpoint in output_dir")
 
 

@@ -77,10 +77,14 @@ def run_sft(
         teach_copying(model, tokenizer, recipe.copying_steps, config.seed, _tell)
     else:
         model, tokenizer = load_model_and_tokenizer(recipe.model, revision=recipe.revision)
+    wanted = _push_later(config)
     trainer = build_sft_trainer(model, tokenizer, rows, config, peft_config=recipe.peft_config())
     logs = run_training_with_metrics(trainer)
-    about = _about("SFT", recipe, config) | {"demonstrations": len(rows), "parameters": model.num_parameters()}
-    write_card(Path(config.output_dir), about, command)
+    if trainer.is_world_process_zero():
+        about = _about("SFT", recipe, config) | {"demonstrations": len(rows), "parameters": model.num_parameters()}
+        write_card(Path(config.output_dir), about, command)
+        if wanted:
+            push(Path(config.output_dir), config)
     return logs
 
 
@@ -101,7 +105,7 @@ def run_grpo(recipe: GRPORecipe, config: GRPOConfig, connect: Connect, command: 
     Returns:
         What was logged.
     """
-    folder = Path(config.output_dir)
+    folder, wanted = Path(config.output_dir), _push_later(config)
     rows, held_out = _tasks(recipe, connect, config.seed)
     if recipe.easy_first:
         config.shuffle_dataset = False
@@ -135,22 +139,28 @@ def run_grpo(recipe: GRPORecipe, config: GRPOConfig, connect: Connect, command: 
         band = told["random"]["return"] if recipe.random_episodes else None
         draw_curve(folder / CURVE, {"GRPO": [_curve(logs)]}, band)
         write_card(folder, _about("GRPO", recipe, config) | told, command)
-        if recipe.push:
-            push(folder, config.hub_model_id or folder.name, private=bool(config.hub_private_repo))
+        if wanted:
+            push(folder, config)
     return logs
 
 
-def push(folder: Path, repository: str, *, private: bool) -> str:
+def _push_later(config: Any) -> bool:
+    """Return whether the model is to be pushed, and keep the trainer from it: its card would not be ours."""
+    wanted, config.push_to_hub = bool(config.push_to_hub), False
+    return wanted
+
+
+def push(folder: Path, config: Any) -> str:
     """Push a run's folder to the Hub, without its checkpoints and episodes; return its address.
 
     Args:
         folder: the run's.
-        repository: its name there.
-        private: whether only its owner sees it, where it is new.
+        config: TRL's settings: ``hub_model_id``, ``hub_private_repo`` and ``hub_token`` of them.
     """
-    api = HfApi()
-    url = api.create_repo(repository, private=private, exist_ok=True)
-    ignored = ["checkpoint-*", "rollouts.jsonl", HELD_OUT, "runs/*"]
+    api = HfApi(token=config.hub_token)
+    repository = config.hub_model_id or folder.name
+    url = api.create_repo(repository, private=bool(config.hub_private_repo), exist_ok=True)
+    ignored = ["checkpoint-*", "*/checkpoint-*", "rollouts.jsonl", HELD_OUT, "*.bin"]
     api.upload_folder(folder_path=folder, repo_id=url.repo_id, ignore_patterns=ignored)
     return str(url)
 

@@ -1,8 +1,8 @@
-"""A simulation of the part of the Hugging Face hub's HTTP API that `openenv push` uses, to see what would be uploaded.
+"""A simulation of the part of the Hugging Face hub's HTTP API that uploads use, to see what would be uploaded.
 
 It answers as the hub does to whoami-v2, repos/create, validate-yaml, preupload, LFS batch, upload and verify, commit,
-variables and secrets, and keeps the Space's files. It builds and runs nothing. Xet, the hub's other storage for large
-files, is not simulated: where the client would use it, every file is asked for in the commit itself.
+variables and secrets, and keeps the files of a Space or a model. It builds and runs nothing. Xet, the hub's other
+storage for large files, is not simulated: where the client would use it, every file is asked for in the commit itself.
 """
 
 import base64
@@ -58,9 +58,16 @@ class Hub:
         return 200, {"url": f"{self.url}/spaces/{name}", "name": name}
 
     def validate_yaml(self, body: bytes) -> tuple[int, Any]:
-        """Check what a Space's page needs of the README's front matter."""
-        parts = json.loads(body)["content"].split("---\n")
+        """Check what a page needs of the README's front matter."""
+        asked = json.loads(body)
+        parts = asked["content"].split("---\n")
         matter = yaml.safe_load(parts[1]) if len(parts) > 2 and not parts[0] else {}
+        if asked["repoType"] == "model":
+            named = matter.get("base_model")
+            wrong = {"base_model": not (named is None or re.fullmatch(r"[\w.-]+/[\w.-]+", named))}
+            wrong |= {"tags": not matter.get("tags"), "library_name": matter.get("library_name") != "transformers"}
+            errors = [{"message": f'"{name}" is missing or wrong'} for name, is_wrong in wrong.items() if is_wrong]
+            return (400 if errors else 200), {"errors": errors, "warnings": []}
         wrong = {
             "title": not matter.get("title"),
             "emoji": not re.fullmatch(r"[^\w\s]{1,3}", str(matter.get("emoji", ""))),
@@ -133,15 +140,16 @@ class Hub:
 
 
 _SPACE = "([^/]+/[^/]+)"
+_KIND = "(?:spaces|models)"
 _ROUTES = {
     "GET /api/whoami-v2": Hub.whoami,
     "POST /api/repos/create": Hub.create,
     "POST /api/validate-yaml": Hub.validate_yaml,
-    f"POST /api/spaces/{_SPACE}/preupload/main": Hub.preupload,
-    f"POST /spaces/{_SPACE}\\.git/info/lfs/objects/batch": Hub.batch,
+    f"POST /api/{_KIND}/{_SPACE}/preupload/main": Hub.preupload,
+    f"POST /(?:spaces/)?{_SPACE}\\.git/info/lfs/objects/batch": Hub.batch,
     "PUT /lfs/([0-9a-f]{64})": Hub.upload,
     "POST /lfs/([0-9a-f]{64})": Hub.verify,
-    f"POST /api/spaces/{_SPACE}/commit/main": Hub.commit,
+    f"POST /api/{_KIND}/{_SPACE}/commit/main": Hub.commit,
     f"POST /api/spaces/{_SPACE}/(variables|secrets)": Hub.variable,
 }
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from hostile_sql import ROOT
+from hub import TOKEN, USER, simulated_hub
 from running import run
 
 from sql_env.agent.recipes import parse_grpo, parse_sft
@@ -59,7 +60,7 @@ def test_sft_leaves_a_model_its_metrics_and_a_card(warm: Path) -> None:
     assert losses[-1] < losses[0]
     about = json.loads((warm / "training.json").read_text("utf-8"))
     assert about["demonstrations"] == 60
-    assert about["recipe"]["mistaken"] == 0.5
+    assert about["recipe"]["mistaken"] == 0.3
     card = (warm / "README.md").read_text("utf-8")
     assert "| method | SFT |" in card
     assert str(warm.parent) not in card
@@ -100,6 +101,35 @@ def test_grpo_leaves_a_model_a_curve_held_out_episodes_and_a_card(warm: Path, tm
     settings = json.loads((tmp_path / "run" / "run.json").read_text("utf-8"))
     assert len(settings["model_sha256"]) == 64
     assert str(tmp_path) not in (tmp_path / "run" / "run.json").read_text("utf-8")
+
+
+def test_a_run_is_pushed_with_its_card_and_without_its_episodes(warm: Path, tmp_path: Path) -> None:
+    """Against a simulated hub: what it would have received."""
+    with simulated_hub() as hub:
+        small = [
+            "--max_steps",
+            "1",
+            "--per_device_train_batch_size",
+            "4",
+            "--num_generations",
+            "4",
+            "--held_out",
+            "procedural:test:2",
+        ]
+        short = ["--max_completion_length", "64", "--max_tool_calling_iterations", "1", "--random_episodes", "5"]
+        kept = ["--save_strategy", "steps", "--save_steps", "1", "--keep_rollouts", "true"]
+        where = ["--model", str(warm), "--output_dir", str(tmp_path / "mine")]
+        push = ["--push_to_hub", "true", "--hub_model_id", f"{USER}/mine"]
+        told = {"HF_ENDPOINT": hub.url, "HF_TOKEN": TOKEN, "HF_HUB_DISABLE_XET": "1", "HF_HOME": str(tmp_path / "home")}
+        command = ["--config", str(CONFIGS / "tiny_grpo.yaml"), *small, *short, *kept, *where, *push]
+        made = run("train_grpo.py", *command, **OFFLINE | told | {"HF_HUB_OFFLINE": "0", "NO_PROXY": "127.0.0.1"})
+    assert made.returncode == 0, made.stderr[-3000:]
+    assert {"README.md", "training.json", "metrics.jsonl", "curve.png", "model.safetensors", "tokenizer.json"} <= set(
+        hub.files
+    )
+    assert not [name for name in hub.files if "checkpoint" in name or name in ("held_out.jsonl", "rollouts.jsonl")]
+    assert b"# mine\n" in hub.files["README.md"]
+    assert TOKEN.encode() not in b"".join(hub.files.values())
 
 
 def test_what_cannot_be_trained_is_said_in_one_line(tmp_path: Path) -> None:
