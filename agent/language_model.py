@@ -81,7 +81,7 @@ class LanguageModelPolicy:
         self.name = f"llm:{client.endpoint.model}"
         self._client = client
         self._demonstrations = tuple(demonstrations)
-        self._stops = stops
+        self._stops = stops  # at a reply without a tool call, as TRL's rollouts do
 
     def reset(self, observation: SQLObservation, seed: int) -> None:
         """Begin an episode.
@@ -196,11 +196,12 @@ class LanguageModelPolicy:
     # --- the reply -----------------------------------------------------------------------------------------
 
     def _read(self, reply: Reply, notes: list[str]) -> SQLAction:
-        action, read_notes = _meaning(reply)
+        action, read_notes = _meaning(reply) if reply.calls or not self._stops else (None, [])
         notes += [*read_notes, *reply.dialect.notes, *([CUT] if reply.finish == "length" else [])]
         if action is None:
             shown = without_thoughts(reply.text) or reply.text
-            action = FORFEIT if self._stops else SQLAction(action_type=UNREADABLE, argument=shown[:SHOWN_CHARS])
+            ends = self._stops and not reply.calls
+            action = FORFEIT if ends else SQLAction(action_type=UNREADABLE, argument=shown[:SHOWN_CHARS])
             notes.append(NOTHING_READ)
         self._talk.turns.append(Turn.of(reply, action))
         recorded = {

@@ -21,7 +21,7 @@ from trl.chat_template_utils import add_response_schema, get_training_chat_templ
 
 from sql_env.agent import prompts
 from sql_env.agent.completions import Call, Dialect, Reply
-from sql_env.agent.endpoint import Endpoint, Render
+from sql_env.agent.endpoint import Endpoint, Message, Render
 from sql_env.agent.language_model import LanguageModelPolicy
 from sql_env.agent.policy_choice import Maker
 
@@ -79,6 +79,8 @@ class LocalModel:
         self._model = model.eval()
         self._tokenizer = add_response_schema(tokenizer)
         self._template = get_training_chat_template(tokenizer)  # what it was trained with; None: its own
+        ends = model.generation_config.eos_token_id
+        self._ends = {tokenizer.eos_token_id, *(ends if isinstance(ends, list) else [ends])}
         self._batch = batch
         self._waiting: SimpleQueue[_Asked | None] = SimpleQueue()
         self._thread = Thread(target=self._serve, name=f"generation by {name}", daemon=True)
@@ -95,7 +97,7 @@ class LocalModel:
         """Ask for one reply; see ``ChatClient.complete``."""
         tools = prompts.tool_definitions(answer_form)
         ids = self._tokenizer.apply_chat_template(
-            render(self.dialect),
+            [_with_objects(message) for message in render(self.dialect)],
             tools=tools,
             add_generation_prompt=True,
             chat_template=self._template,
@@ -162,9 +164,9 @@ class LocalModel:
             asked.reply.set_result(self._reply(asked, ids))
 
     def _reply(self, asked: _Asked, ids: list[int]) -> Reply:
-        end = self._tokenizer.eos_token_id
-        ended = end in ids
-        kept = ids[: ids.index(end) + 1] if ended else ids  # with its end, for TRL fails on nothing at all
+        place = next((place for place, token in enumerate(ids) if token in self._ends), None)
+        ended = place is not None
+        kept = ids[: place + 1] if place is not None else ids  # with its end, for TRL fails on nothing at all
         said = parse_response(self._tokenizer, kept, prefix=asked.ids, tools=asked.tools)
         calls = [
             Call(f"call{number:05}", call["function"]["name"], json.dumps(call["function"]["arguments"]))
@@ -179,6 +181,16 @@ class LocalModel:
             completion_tokens=len(kept),
             dialect=self.dialect,
         )
+
+
+def _with_objects(message: Message) -> Message:
+    """Return a message whose tool calls hold their arguments as objects, as training has them: some templates care."""
+    if not message.get("tool_calls"):
+        return message
+    functions = [call["function"] for call in message["tool_calls"]]
+    read = [{**function, "arguments": json.loads(function["arguments"])} for function in functions]
+    calls = [{**call, "function": function} for call, function in zip(message["tool_calls"], read, strict=True)]
+    return {**message, "tool_calls": calls}
 
 
 def ready_here(name: str, temperature: float, max_tokens: int, batch: int) -> tuple[Maker, dict[str, Any]]:

@@ -10,8 +10,8 @@ from typing import Any
 from sql_env.agent.dataset_card import public
 from sql_env.agent.tables import number, table
 
-_HUB_NAME = re.compile(r"(?!runs/)[\w.-]+/[\w.-]+")
-"""A name on the Hub, not a folder of runs/."""
+_HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
+"""A name on the Hub, if there is no such folder."""
 
 INTRODUCTION = (
     "A language model that answers questions about a SQLite database by exploring it, trained in SQLEnv, an "
@@ -21,8 +21,8 @@ INTRODUCTION = (
 LIMITS = (
     "It was trained on generated and curated questions in English over SQLite databases. Its statements are to be run "
     "read-only and under limits, and its answers to be checked: the accuracy above is what to expect on such "
-    "questions, and no more. Accuracies are of greedy decoding; intervals are 95 % and count questions with the same "
-    "gold once; they hold for this one run, not for other seeds."
+    "questions, and no more. Intervals are 95 % and count questions with the same gold once; they hold for this one "
+    "run, not for other seeds."
 )
 
 
@@ -36,7 +36,7 @@ def model_card(about: Mapping[str, Any], command: str) -> str:
     recipe, settings = about["recipe"], about["settings"]
     front = [
         "---",
-        *([f"base_model: {recipe['model']}"] if _HUB_NAME.fullmatch(recipe["model"]) else []),
+        *([f"base_model: {recipe['model']}"] if _is_on_hub(recipe["model"]) else []),
         "library_name: transformers",
         "pipeline_tag: text-generation",
         "language:",
@@ -73,6 +73,10 @@ def model_card(about: Mapping[str, Any], command: str) -> str:
     )
 
 
+def _is_on_hub(model: str) -> bool:
+    return bool(_HUB_NAME.fullmatch(model)) and not Path(model).exists()
+
+
 def _shown(command: str) -> str:
     """Return a command without private places: of an absolute path the last part."""
     words = (Path(word).name if word.startswith("/") else word for word in shlex.split(command))
@@ -101,7 +105,7 @@ def _rows(about: Mapping[str, Any]) -> list[tuple[str, str]]:
     recipe, settings = about["recipe"], about["settings"]
     shown = {
         "method": about["method"],
-        "from": recipe["model"] if _HUB_NAME.fullmatch(recipe["model"]) else Path(recipe["model"]).name,
+        "from": recipe["model"],
         "parameters": f"{about['parameters']:,}",
         "tasks": ", ".join(recipe["sources"]),
         "of which": ", ".join(recipe["only"]) or "all",

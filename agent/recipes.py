@@ -5,14 +5,17 @@
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import MISSING, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal
 
+import torch
 from trl import GRPOConfig, SFTConfig, TrlParser
 
 from sql_env.agent.task_rows import Source
 from sql_env.agent.tiny_model import Size
 from sql_env.agent.training import precision
+from sql_env.agent.trl_env import Reward
 
 TINY = "tiny"
 """The name of a model that is made on the spot from random weights."""
@@ -30,7 +33,7 @@ class _Shared:
 
     model: str = _said("Qwen/Qwen3-0.6B", "a folder, or a model's name on the Hub")
     revision: str | None = _said(None, "commit of the model's repository")
-    answer_form: str = _said("value", "what an ANSWER holds: value or sql")
+    answer_form: Literal["value", "sql"] = _said("value", "what an ANSWER holds")
     lora_rank: int = _said(0, "rank of LoRA's matrices; 0 trains all weights")
     lora_alpha: int = _said(32, "LoRA's scale")
     base_urls: list[str] = _said([], "SQLEnv servers to play on; none plays in this process")
@@ -44,6 +47,10 @@ class _Shared:
     def parsed_held_out(self, source: str) -> Source:
         """Return a source to evaluate on."""
         return Source.parse(source, self.only, held_out=True)
+
+    def __post_init__(self) -> None:
+        if getattr(self, "held_out", None) == ["none"]:
+            self.held_out: list[str] = []
 
     def peft_config(self) -> Any:
         """Return what LoRA is to be like, on all linear layers; None for none."""
@@ -81,15 +88,16 @@ class SFTRecipe(_Shared):
 class GRPORecipe(_Shared):
     """What ``train_grpo.py`` is told."""
 
-    reward: str = _said("outcome", "outcome, shaped, progress or binary")
+    reward: Reward = _said("outcome", "what an episode earns")
     easy_first: bool = _said(False, "go from easy to hard tasks")
     mixed: float = _said(0.2, "share of tasks of any hardness while going from easy to hard")
     keep_rollouts: bool = _said(False, "write every episode to rollouts.jsonl")
     held_out: list[str] = _said(
         ["procedural:eval:100", "procedural:test:100"],
-        "tasks to evaluate on before and after, as sources; none for none",
+        "tasks to evaluate on before and after, as sources; the word none for none",
     )
     max_tokens: int = _said(256, "tokens of one reply in evaluations")
+    evaluation_batch: int = _said(32, "episodes of an evaluation at once: as many prompts have to fit into memory")
     temperatures: list[float] = _said([0.0], "of the evaluations; 1 is the policy that is trained")
     random_episodes: int = _said(200, "episodes of the random policy, for the baseline; 0 for none")
     resume: bool = _said(False, "go on from the last checkpoint in output_dir")
@@ -108,10 +116,23 @@ def parse_sft(arguments: Sequence[str]) -> tuple[SFTRecipe, SFTConfig]:
 
 
 def _parse(recipe: type[Any], config: type[Any], arguments: Sequence[str]) -> Any:
-    said = " ".join(arguments)
-    for number, word in enumerate(arguments):
+    words = [part for word in arguments for part in (word.split("=", 1) if word.startswith("--config=") else [word])]
+    said = " ".join(word for word in words if word.startswith("--"))
+    for number, word in enumerate(words[:-1]):
         if word == "--config":
-            with open(arguments[number + 1], encoding="utf-8") as file:
-                said += file.read()
+            said += Path(words[number + 1]).read_text("utf-8")
     chosen = [] if "bf16" in said or "fp16" in said else [f"--{name}={value}" for name, value in precision().items()]
-    return TrlParser((recipe, config)).parse_args_and_config(args=[*arguments, *chosen])
+    found, settings = TrlParser((recipe, config)).parse_args_and_config(args=[*words, *chosen])
+    if settings.fp16 and not torch.cuda.is_available():
+        raise ValueError("this recipe computes in fp16, which needs a GPU; the tiny recipe does not")
+    return found, settings
+
+
+def help_text(recipe: type[Any]) -> str:
+    """Return the options of a recipe, each with its default; TRL's own are several hundred more."""
+    lines = ["options, here or in the file that --config names:"]
+    for one in fields(recipe):
+        default = one.default if one.default_factory is MISSING else one.default_factory()
+        shown = " ".join(default) if isinstance(default, list) and default and isinstance(default[0], str) else default
+        lines.append(f"  --{one.name:<16} {one.metadata['help']} (default: {shown})")
+    return "\n".join([*lines, "and all of TRL's: --help-all"])

@@ -5,6 +5,7 @@ their questions are drawn, they come again on variants of their databases (docs/
 """
 
 import random
+from argparse import ArgumentTypeError
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -52,10 +53,15 @@ class Source:
             dataset, split, count = text.split(":")
             number = int(count)
         except ValueError:
-            raise ValueError(f"a source is DATASET:SPLIT:COUNT, such as procedural:train:1000, not {text!r}") from None
+            number = 0
+        if number < 1:
+            raise ValueError(f"a source is DATASET:SPLIT:COUNT, such as procedural:train:1000, not {text!r}")
         if split in EVALUATED and not held_out:
             raise ValueError(f"split {split} holds what is evaluated; train on another")
-        wanted = only([dial(text) for text in dials])
+        try:
+            wanted = only([dial(text) for text in dials])
+        except ArgumentTypeError as error:
+            raise ValueError(f"only: {error}") from None
         if dataset != "procedural":
             wanted = {name: value for name, value in wanted.items() if name not in PROCEDURAL_DIALS}
         return cls(dataset, split, number, wanted)

@@ -1,10 +1,11 @@
 """A model from random weights with a tokenizer made on the spot: the ``tiny`` recipe's, for two CPU cores.
 
-The architecture is Qwen3's, the chat template that of Qwen3's instruct models as TRL carries it, so everything that TRL
-does with a model it does with this one. Two things make it affordable. Text that every episode repeats (system prompt,
-tool definitions, the frame of a tool call, SQL's keywords) is one token a piece. And words are tokens of their own,
-without the space before them and in lower case behind a shift sign, so that ``flight fee``, ``flight_fee`` and
-``FlightFee`` share their tokens: a model so small cannot learn every word's spellings. Encoding loses nothing.
+The architecture is LFM2's (Liquid AI): short convolutions between attention layers. The chat template is that of
+Qwen3's instruct models as TRL carries it, so what TRL does with a model it does with this one. Two more things make
+it possible on two cores. Text that every episode repeats (system prompt, tool definitions, the frame of a tool call,
+SQL's keywords) is one token a piece. And words are tokens of their own, without the space before them and in lower
+case behind a shift sign, so that ``flight fee``, ``flight_fee`` and ``FlightFee`` share their tokens: a model so
+small cannot learn every word's spellings. Encoding loses nothing.
 """
 
 import math

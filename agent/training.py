@@ -21,6 +21,7 @@ os.environ.setdefault(
 import torch
 from datasets import Dataset
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
+from transformers.utils import is_peft_available
 from trl import GRPOConfig, GRPOTrainer, SFTConfig, SFTTrainer
 
 from sql_env.agent.policies import RandomPolicy
@@ -28,7 +29,7 @@ from sql_env.agent.rollout import policy_seed
 from sql_env.agent.task_rows import selectors_of
 from sql_env.agent.trajectories import system_message
 from sql_env.agent.trajectory import Trajectory
-from sql_env.agent.trl_env import Connect, Reward, Session, SQLToolEnv, close_all, play
+from sql_env.agent.trl_env import ENVIRONMENTS, Connect, Reward, Session, SQLToolEnv, close_all, play
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +50,8 @@ def load_model_and_tokenizer(
         revision: a commit of the Hub's repository: a chat template that changes there may be one TRL does not know.
         dtype: of the weights; None takes float32, which mixed precision wants, on whatever device there is.
     """
+    if (Path(name) / "adapter_config.json").is_file():
+        raise ValueError(f"{name} is an adapter: a run's folder holds a whole model, its checkpoints do not")
     device = "cuda" if torch.cuda.is_available() else "cpu"
     wanted = getattr(torch, dtype) if dtype else torch.float32
     model = AutoModelForCausalLM.from_pretrained(name, revision=revision, dtype=wanted).to(device)
@@ -145,11 +148,12 @@ def malformed_call(
 ) -> list[float | None]:
     """Return 1 for each rollout that ended in a tool call that could not be read, which TRL takes for a last word.
 
-    None for one that the server lost: a number from any reward makes a rollout count.
+    None for one that the server lost: a number from any reward makes a rollout count. An episode that is not over yet
+    is ended here, since the server can be lost at that, too.
     """
     return [
         None
-        if environment.is_lost
+        if environment.get_reward() is None
         else float("<tool_call>" in str(completion[-1].get("content", "")) and not completion[-1].get("tool_calls"))
         for completion, environment in zip(completions, environments, strict=True)
     ]
@@ -183,33 +187,60 @@ def build_trainer(
     Path(config.output_dir).mkdir(parents=True, exist_ok=True)
     episodes = RolloutLog(Path(config.output_dir) / ROLLOUTS if keep_rollouts else None)
     config.reward_weights = [0.0]  # malformed calls are counted, not punished; the environment's reward weighs 1
-    return GRPOTrainer(
+    trainer = GRPOTrainer(
         model=model,
         args=config,
         reward_funcs=[malformed_call],
         train_dataset=grpo_dataset(rows, answer_form),
         processing_class=tokenizer,
-        environment_factory=partial(SQLToolEnv, connect, reward=reward, told=episodes),
-        callbacks=[MetricsFile(episodes)],
+        environment_factory=partial(ENVIRONMENTS[answer_form], connect, reward=reward, told=episodes),
         peft_config=peft_config,
     )
+    # Before those that send metrics away, so that they send what the episodes came to as well.
+    trainer.callback_handler.callbacks.insert(0, MetricsFile(episodes))
+    return trainer
 
 
 def run_training_with_metrics(trainer: GRPOTrainer | SFTTrainer, *, resume: bool = False) -> list[dict[str, float]]:
     """Train, save the model, close the sessions, and return what was logged, a dictionary for each log.
 
+    What LoRA learned is merged into the weights, so that any folder of a run loads as a whole model and can be trained
+    on; in float32, for in bfloat16 the small updates of GRPO would be rounded away. Checkpoints hold adapters.
+    ``trainer.model`` is the merged model then.
+
     Args:
         trainer: from ``build_trainer`` or ``build_sft_trainer``.
         resume: whether to go on from the last checkpoint in its folder.
     """
+    if not resume and trainer.is_world_process_zero():
+        for name in (METRICS, ROLLOUTS):  # of an earlier run in the same folder
+            (Path(trainer.args.output_dir) / name).unlink(missing_ok=True)
     try:
         trainer.train(resume_from_checkpoint=resume)
-        trainer.save_model(trainer.args.output_dir)
-        trainer.processing_class.save_pretrained(trainer.args.output_dir)
+        _save(trainer)
     finally:
         for pool in getattr(trainer, "_environment_pool", {}).values():
             close_all(pool)
     return [entry for entry in trainer.state.log_history if "reward" in entry or "loss" in entry]
+
+
+def _save(trainer: GRPOTrainer | SFTTrainer) -> None:
+    folder = trainer.args.output_dir
+    if is_peft_available() and isinstance(model := trainer.accelerator.unwrap_model(trainer.model), peft_class()):
+        if trainer.is_world_process_zero():
+            trainer.model = model.merge_and_unload()
+            trainer.model.save_pretrained(folder)
+    else:
+        trainer.save_model(folder)
+    if trainer.is_world_process_zero():
+        trainer.processing_class.save_pretrained(folder)
+
+
+def peft_class() -> type[Any]:
+    """Return the class of models with adapters."""
+    from peft import PeftModel
+
+    return PeftModel  # type: ignore[no-any-return]
 
 
 def build_sft_trainer(

@@ -7,9 +7,9 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from sql_env.agent.curve_figure import draw_curve
+from sql_env.agent.intervals import t_clustered
 from sql_env.agent.metrics import accuracy
 from sql_env.agent.paired import compare, over_seeds
 from sql_env.agent.run_folder import parsed, read_trajectories
@@ -63,8 +63,9 @@ def main_table(
 ) -> list[str]:
     """Return the table of accuracies before and after GRPO.
 
-    Intervals are of questions, those of all seeds taken together; in parentheses stands each seed. The difference is
-    tested task by task over all seeds, a question's differences flipping their signs together.
+    Intervals and p are of questions, for these models: all seeds taken together, a question's answers kept together. In
+    parentheses stands each seed. The last column is the mean gain over seeds with Student's t interval of the seeds'
+    gains: what another seed may bring. All gains are in points of a hundred.
 
     Args:
         folder: the runs'.
@@ -79,13 +80,27 @@ def main_table(
         if not pooled[AFTER]:
             continue
         tested = compare(pooled[BEFORE], pooled[AFTER])
+        gains = _gains(played)
         n = len(next(iter(played[AFTER].values())))
         base = [_base(folder, policy, dataset, split) for policy in ("constant", "random", "scripted")]
         gained = difference(tested.difference, tested.low, tested.high)
-        row = (name, str(n), *base, _over(played[BEFORE]), _over(played[AFTER]), gained, p_value(tested.p_value))
-        rows.append(row)
-    header = ("held out", "n", "constant", "random", "scripted", "after SFT", "after GRPO", "gained, points", "p")
+        row = (
+            name,
+            str(n),
+            *base,
+            _over(played[BEFORE]),
+            _over(played[AFTER]),
+            f"{gained}, p {p_value(tested.p_value)}",
+        )
+        rows.append((*row, gains))
+    header = ("held out", "n", "constant", "random", "scripted", "after SFT", "after GRPO", "gained", "over seeds")
     return table(header, rows)
+
+
+def _gains(played: Played) -> str:
+    gains = [accuracy(played[AFTER][seed]).value - accuracy(played[BEFORE][seed]).value for seed in played[AFTER]]
+    low, high = t_clustered([(gain, 1) for gain in gains]) or (None, None)
+    return difference(sum(gains) / len(gains), low, high)
 
 
 def _base(folder: Path, policy: str, dataset: str, split: str) -> str:
@@ -130,14 +145,14 @@ def figures(folder: Path, arms: Sequence[str], out: Path) -> None:
         draw_curve(out / "training_ablation.png", found, of=of, title="The same budget, other rewards", smooth=11)
 
 
-def costs(folder: Path) -> dict[str, Any]:
-    """Return seconds that training took, by kind of run: the mean over runs."""
+def costs(folder: Path) -> dict[str, float]:
+    """Return the seconds that a run took, evaluations among them, by kind of run: the mean over runs."""
     found: dict[str, list[float]] = {}
-    for path in folder.glob("*/metrics.jsonl"):
-        kind = path.parent.name.split("-")[0]
-        runtime = [entry["train_runtime"] for entry in map(json.loads, path.open()) if "train_runtime" in entry]
-        found.setdefault(kind, []).extend(runtime[-1:])
-    return {kind: sum(seconds) / len(seconds) for kind, seconds in found.items() if seconds}
+    for path in folder.glob("*/training.json"):
+        seconds = json.loads(path.read_text("utf-8")).get("seconds")
+        if seconds is not None:
+            found.setdefault(path.parent.name.split("-")[0], []).append(seconds)
+    return {kind: sum(seconds) / len(seconds) for kind, seconds in found.items()}
 
 
 def replaced(page: str, section: str) -> str:

@@ -10,6 +10,7 @@ runs/tiny-grpo/
 """
 
 import logging
+import time
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import asdict
@@ -49,23 +50,26 @@ WORDS_FROM = 2_000
 
 
 def run_sft(
-    recipe: SFTRecipe, config: SFTConfig, connect: Connect, command: str, oracle: OraclePolicy | None = None
+    recipe: SFTRecipe, config: SFTConfig, connect: Connect | None, command: str, oracle: OraclePolicy | None = None
 ) -> list[dict[str, float]]:
     """Train on demonstrations.
 
     Args:
         recipe: the run's settings beside TRL's.
         config: TRL's settings.
-        connect: makes sessions, where the demonstrations have to be played first.
+        connect: makes sessions, where the demonstrations have to be played first; else None.
         command: for the card.
         oracle: knows the golds for that; None loads what is installed here.
 
     Returns:
         What was logged.
     """
+    began = time.monotonic()
+    lora = recipe.peft_config()  # before anything that takes long: peft may be missing
     if recipe.demonstrations:
         rows = read_demonstrations(Path(recipe.demonstrations))
     else:
+        assert connect is not None
         skill = Skill(mistaken=recipe.mistaken, gives_up=recipe.gives_up, stumbles=recipe.stumbles)
         with closing(connect()) as session:
             sources = recipe.parsed_sources()
@@ -78,10 +82,12 @@ def run_sft(
     else:
         model, tokenizer = load_model_and_tokenizer(recipe.model, revision=recipe.revision)
     wanted = _push_later(config)
-    trainer = build_sft_trainer(model, tokenizer, rows, config, peft_config=recipe.peft_config())
+    parameters = model.num_parameters()
+    trainer = build_sft_trainer(model, tokenizer, rows, config, peft_config=lora)
     logs = run_training_with_metrics(trainer)
     if trainer.is_world_process_zero():
-        about = _about("SFT", recipe, config) | {"demonstrations": len(rows), "parameters": model.num_parameters()}
+        about = _about("SFT", recipe, config) | {"demonstrations": len(rows), "parameters": parameters}
+        about["seconds"] = round(time.monotonic() - began)
         write_card(Path(config.output_dir), about, command)
         if wanted:
             push(Path(config.output_dir), config)
@@ -105,21 +111,26 @@ def run_grpo(recipe: GRPORecipe, config: GRPOConfig, connect: Connect, command: 
     Returns:
         What was logged.
     """
-    folder, wanted = Path(config.output_dir), _push_later(config)
+    began = time.monotonic()
+    folder, wanted, lora = Path(config.output_dir), _push_later(config), recipe.peft_config()
     rows, held_out = _tasks(recipe, connect, config.seed)
+    baseline = rows[: recipe.random_episodes]
     if recipe.easy_first:
         config.shuffle_dataset = False
-        rows = curriculum(rows, recipe.mixed, config.seed)
+        groups = config.generation_batch_size // config.num_generations
+        needed = config.max_steps * config.gradient_accumulation_steps * groups // config.steps_per_generation
+        rows = curriculum(rows[:needed] if config.max_steps > 0 else rows, recipe.mixed, config.seed)
     model, tokenizer = load_model_and_tokenizer(recipe.model, revision=recipe.revision)
+    parameters = model.num_parameters()
     trainer = build_trainer(
         model,
         tokenizer,
         rows,
         connect,
         config,
-        reward=recipe.reward,  # type: ignore[arg-type]
+        reward=recipe.reward,
         answer_form=recipe.answer_form,
-        peft_config=recipe.peft_config(),
+        peft_config=lora,
         keep_rollouts=recipe.keep_rollouts,
     )
     if not trainer.is_world_process_zero():
@@ -128,16 +139,17 @@ def run_grpo(recipe: GRPORecipe, config: GRPOConfig, connect: Connect, command: 
     logs = run_training_with_metrics(trainer, resume=recipe.resume)
     after = _evaluate(recipe, trainer, connect, held_out, "after")
     if trainer.is_world_process_zero():
-        told: dict[str, Any] = {"parameters": model.num_parameters(), "rewards": _rewards(logs)}
+        told: dict[str, Any] = {"parameters": parameters, "rewards": _rewards(logs)}
         told["held_out"] = {
             name: {"n": len(before[name]), "before": str(accuracy(before[name])), "after": str(accuracy(after[name]))}
             for name in after
         }
         if recipe.random_episodes:
-            told["random"] = _random(sample_random_baseline(connect, rows, recipe.random_episodes, config.seed))
+            told["random"] = _random(sample_random_baseline(connect, baseline, recipe.random_episodes, config.seed))
         _write_episodes(folder / HELD_OUT, [*before.values(), *after.values()])
         band = told["random"]["return"] if recipe.random_episodes else None
         draw_curve(folder / CURVE, {"GRPO": [_curve(logs)]}, band)
+        told["seconds"] = round(time.monotonic() - began)
         write_card(folder, _about("GRPO", recipe, config) | told, command)
         if wanted:
             push(folder, config)
@@ -186,8 +198,11 @@ def _tasks(
 def _evaluate(
     recipe: GRPORecipe, trainer: GRPOTrainer, connect: Connect, held_out: dict[str, list[dict[str, Any]]], when: str
 ) -> dict[str, list[Trajectory]]:
-    """Play the held-out tasks at each temperature; return the episodes by task source and temperature."""
-    model = trainer.accelerator.unwrap_model(trainer.model)
+    """Play the held-out tasks at each temperature; return the episodes by task source and temperature.
+
+    In the precision of the weights, before as after: without the wrapper that training computes through.
+    """
+    model = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
     form = {"answer_form": recipe.answer_form}
     return {
         f"{source} at temperature {temperature:g}": evaluate_model(
@@ -197,6 +212,7 @@ def _evaluate(
             [row | form for row in rows],
             temperature=temperature,
             max_tokens=recipe.max_tokens,
+            batch=recipe.evaluation_batch,
             name=f"{when} GRPO, temperature {temperature:g}",
         )
         for source, rows in held_out.items()
@@ -227,14 +243,21 @@ def _write_episodes(path: Path, runs: Sequence[Sequence[Trajectory]]) -> None:
     path.write_text("".join(episode.to_json() + "\n" for run in runs for episode in run), "utf-8")
 
 
+def _public(value: Any) -> Any:
+    """Return a setting without private places: of an absolute path the last part."""
+    return Path(value).name if isinstance(value, str) and value.startswith(("/", "~")) else value
+
+
 def _about(method: str, recipe: Any, config: Any) -> dict[str, Any]:
     """Return all that decides a run."""
     packages = {name: version(name) for name in ("trl", "transformers", "torch", "openenv")}
     settings = {name: value for name, value in config.to_dict().items() if isinstance(value, str | int | float | list)}
+    private = ("base_urls", "demonstrations", "hub_token", "logging_dir")
+    told = {name: value for name, value in asdict(recipe).items() if name not in private}
     return {
         "method": method,
-        "recipe": asdict(recipe),
-        "settings": settings,
+        "recipe": told | {"model": _public(told["model"])},
+        "settings": {name: _public(value) for name, value in settings.items() if name not in private},
         "versions": packages,
         "prompt": prompts.PROMPT_VERSION,
     }

@@ -8,6 +8,7 @@ result in a demonstration is what the environment answered.
 Golds are read on this side, by the oracle. Tasks of a test split are refused.
 """
 
+import logging
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -24,6 +25,8 @@ from sql_env.agent.task_rows import EVALUATED, Source, draw
 from sql_env.agent.trajectory import Trajectory
 from sql_env.agent.trl_env import Session
 from sql_env.models import TOOLS, SQLAction, SQLObservation
+
+logger = logging.getLogger(__name__)
 
 CLOSING = "Done."
 """What a model says after its answer: a reply without a tool call is what ends TRL's rollouts."""
@@ -300,7 +303,9 @@ def play_demonstrations(
     """
     demonstrator = Demonstrator(oracle or OraclePolicy.for_dataset(None), skill)
     tools = prompts.tool_definitions(answer_form)
-    for task in draw(sources, lambda selectors: num_tasks(session, selectors), seed):
+    for number, task in enumerate(draw(sources, lambda selectors: num_tasks(session, selectors), seed)):
+        if number and number % 1000 == 0:
+            logger.info("%s demonstrations played", f"{number:,}")
         selectors = {name: value for name, value in task.items() if value is not None}
         yield _as_row(demonstrator.play(session, selectors | {"answer_form": answer_form}, seed), tools)
 

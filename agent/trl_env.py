@@ -13,7 +13,7 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, get_args
 
 from sql_env.agent import prompts
 from sql_env.agent.faults import RolloutError
@@ -103,6 +103,10 @@ class Remote:
     message_seconds: float = 60.0
     _turn: int = field(default=0, init=False, repr=False)
 
+    def __post_init__(self) -> None:
+        if not self.urls:
+            raise ValueError("no server: urls is empty")
+
     def __call__(self) -> RemoteSession:
         """Return a session on the next server."""
         url = self.urls[self._turn % len(self.urls)]
@@ -130,6 +134,8 @@ class SQLToolEnv:
         max_chars: int = MOST_CHARS,
         told: Callable[[Trajectory], None] | None = None,
     ) -> None:
+        if reward not in get_args(Reward):
+            raise ValueError(f"reward must be one of {', '.join(get_args(Reward))}, not {reward!r}")
         self._connect, self._reward, self._max_chars, self._told = connect, reward, max_chars, told
         self._session: Session | None = None
         self._recording: Recording | None = None
@@ -271,8 +277,24 @@ def _reward(played: Trajectory, kind: Reward) -> float:
     return sum(steps) if kind == "shaped" else played.episode_return + sum(steps[:-1])
 
 
+class SQLStatementEnv(SQLToolEnv):
+    """The same where an ANSWER holds a statement (``answer_form`` is ``sql``): the tool tells of its argument so."""
+
+    def answer(self, answer: str) -> str:
+        """Give the final answer and end the episode.
+
+        Args:
+            answer: One SELECT statement whose result answers the question.
+        """
+        return self._act("ANSWER", answer)
+
+
+ENVIRONMENTS: dict[str, type[SQLToolEnv]] = {"value": SQLToolEnv, "sql": SQLStatementEnv}
+"""The class for each form of answers."""
+
 for _tool in TOOLS:  # transformers would tell a model of each tool that it returns a string; nobody else does
-    del getattr(SQLToolEnv, _tool.name).__annotations__["return"]
+    for _env in ENVIRONMENTS.values():
+        getattr(_env, _tool.name).__annotations__.pop("return", None)
 
 
 def play(session: Session, policy: Policy, selectors: dict[str, Any], seed: int) -> Trajectory:

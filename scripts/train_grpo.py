@@ -7,13 +7,14 @@
 Plays in this process unless --base_urls names servers. docs/training.md explains the recipes.
 """
 
+import logging
 import os
 import shlex
 import sys
 from contextlib import ExitStack, closing
 from functools import partial
 
-from sql_env.agent.recipes import parse_grpo
+from sql_env.agent.recipes import GRPORecipe, help_text, parse_grpo
 from sql_env.agent.training_runs import run_grpo
 from sql_env.agent.trl_env import Connect, Remote
 from sql_env.server.environment import SQLEnvironment
@@ -24,14 +25,18 @@ from sql_env.server.settings import Settings
 
 def main() -> None:
     """Read the settings and train."""
-    if "--help" in sys.argv or "-h" in sys.argv:
-        print(__doc__)
-    recipe, config = parse_grpo(sys.argv[1:])
+    words = ["--help" if word == "--help-all" else word for word in sys.argv[1:]]
+    if {"--help", "-h"} & set(sys.argv):
+        print(__doc__, help_text(GRPORecipe), sep="\n")
+        return
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
     try:
+        recipe, config = parse_grpo(words)
         with ExitStack() as stack:
             here = in_process(recipe.reward, stack) if not recipe.base_urls else Remote(recipe.base_urls)
             run_grpo(recipe, config, here, shlex.join(["python", "scripts/train_grpo.py", *sys.argv[1:]]))
-    except (RuntimeError, ValueError, OSError, TaskError) as error:
+    except (RuntimeError, ValueError, OSError, ImportError, TaskError) as error:
         sys.exit(f"train_grpo: {error}")
 
 

@@ -6,13 +6,14 @@
 Without --demonstrations they are played first: in this process, unless --base_urls names a server.
 """
 
+import logging
 import shlex
 import sys
 from contextlib import closing
 from functools import partial
 
 from sql_env.agent.oracle import OraclePolicy
-from sql_env.agent.recipes import parse_sft
+from sql_env.agent.recipes import SFTRecipe, help_text, parse_sft
 from sql_env.agent.training_runs import run_sft
 from sql_env.agent.trl_env import Remote
 from sql_env.server.environment import SQLEnvironment
@@ -23,17 +24,23 @@ from sql_env.server.settings import Settings
 
 def main() -> None:
     """Read the settings and train."""
-    if "--help" in sys.argv or "-h" in sys.argv:
-        print(__doc__)
-    recipe, config = parse_sft(sys.argv[1:])
+    words = ["--help" if word == "--help-all" else word for word in sys.argv[1:]]
+    if {"--help", "-h"} & set(sys.argv):
+        print(__doc__, help_text(SFTRecipe), sep="\n")
+        return
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
     try:
+        recipe, config = parse_sft(words)
         command = shlex.join(["python", "scripts/train_sft.py", *sys.argv[1:]])
-        if recipe.base_urls or recipe.demonstrations:
+        if recipe.demonstrations:
+            run_sft(recipe, config, None, command)
+        elif recipe.base_urls:
             run_sft(recipe, config, Remote(recipe.base_urls), command)
         else:
             with closing(Resources.load(Settings.from_environ())) as resources:
                 run_sft(recipe, config, partial(SQLEnvironment, resources), command, OraclePolicy(resources.datasets))
-    except (RuntimeError, ValueError, OSError, TaskError) as error:
+    except (RuntimeError, ValueError, OSError, ImportError, TaskError) as error:
         sys.exit(f"train_sft: {error}")
 
 

@@ -7,21 +7,32 @@ reward is known beforehand; nothing else is simulated.
 import json
 import re
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from unittest.mock import patch
 
 import pytest
 import torch
 import trl.chat_template_utils as templates
+from transformers import TrainerCallback
 from transformers.utils import get_json_schema
-from trl import GRPOConfig, GRPOTrainer
+from trl import GRPOConfig, GRPOTrainer, SFTConfig
 
 from sql_env.agent import prompts
 from sql_env.agent.oracle import OraclePolicy
-from sql_env.agent.training import METRICS, ROLLOUTS, build_trainer, load_model_and_tokenizer, run_training_with_metrics
-from sql_env.agent.trajectories import call_message, system_message
-from sql_env.agent.trl_env import Connect, RolloutError, Session, SQLToolEnv
+from sql_env.agent.recipes import GRPORecipe
+from sql_env.agent.task_rows import Source
+from sql_env.agent.training import (
+    METRICS,
+    ROLLOUTS,
+    build_sft_trainer,
+    build_trainer,
+    load_model_and_tokenizer,
+    run_training_with_metrics,
+)
+from sql_env.agent.trajectories import Skill, call_message, play_demonstrations, system_message
+from sql_env.agent.trl_env import ENVIRONMENTS, Connect, RolloutError, Session
 from sql_env.models import TOOLS, SQLAction, SQLObservation
 from sql_env.server.resources import Resources
 
@@ -33,6 +44,7 @@ pytestmark = [
 ]
 
 Policy = Callable[[str, int], str]
+SHORT = {"use_cpu": True, "bf16": False, "report_to": "none", "activation_checkpointing": False}
 FRAME = {"use_cpu": True, "bf16": False, "report_to": "none", "save_strategy": "no", "disable_tqdm": True}
 
 
@@ -229,9 +241,43 @@ def test_a_lost_rollout_is_left_out_of_its_group(connect: Connect, rows: list[An
     assert log["reward"] == pytest.approx(-0.1)
 
 
-def test_trl_derives_the_tools_that_evaluations_tell() -> None:
-    derived = [get_json_schema(getattr(SQLToolEnv, tool.name)) for tool in sorted(TOOLS, key=lambda tool: tool.name)]
-    assert derived == prompts.tool_definitions("value")
+def test_a_rollout_that_is_lost_at_its_very_end_is_left_out_too(
+    connect: Connect, rows: list[Any], tiny: Path, tmp_path: Path
+) -> None:
+    """It gave no answer, and the server goes away when it is given a blank one: that must not earn more than -0.1."""
+
+    class FailingAtTheEnd:
+        def __init__(self) -> None:
+            self._session: Session = connect()
+
+        def reset(self, **selectors: Any) -> SQLObservation:
+            return self._session.reset(**selectors)
+
+        def step(self, action: SQLAction) -> SQLObservation:
+            if action.action_type == "ANSWER":
+                raise RolloutError("connection", "server", "gone")
+            return self._session.step(action)
+
+        def close(self) -> None:
+            pass
+
+    made: list[Any] = []
+
+    def one_in_eight() -> Session:
+        made.append(None)
+        return FailingAtTheEnd() if len(made) == 3 else connect()
+
+    log = train(tmp_path, tiny, rows, one_in_eight, lambda text, place: "I give up.")
+    assert log["episodes"] == 7
+    assert log["reward"] == pytest.approx(-0.1)
+    assert log["reward_std"] == pytest.approx(0.0, abs=1e-6)
+
+
+@pytest.mark.parametrize("form", ["value", "sql"])
+def test_trl_derives_the_tools_that_evaluations_tell(form: str) -> None:
+    by_name = sorted(TOOLS, key=lambda tool: tool.name)
+    derived = [get_json_schema(getattr(ENVIRONMENTS[form], tool.name)) for tool in by_name]
+    assert derived == prompts.tool_definitions(form)
 
 
 def test_a_rollouts_prompt_is_the_evaluated_models_prompt(
@@ -279,12 +325,75 @@ def test_checkpoints_are_gone_on_from(connect: Connect, rows: list[Any], tiny: P
     assert (tmp_path / "checkpoint-3").is_dir()
 
 
-def test_lora_trains_an_adapter(connect: Connect, rows: list[Any], tiny: Path, tmp_path: Path) -> None:
-    from sql_env.agent.recipes import GRPORecipe
+def test_lora_goes_on_from_what_lora_learned(connect: Connect, rows: list[Any], tiny: Path, tmp_path: Path) -> None:
+    """SFT, then GRPO, both with LoRA: each folder holds a whole model, and GRPO starts where SFT ended."""
+    base, tokenizer = load_model_and_tokenizer(str(tiny))
+    probe = torch.tensor([tokenizer.encode("How many names are there?")])
+
+    def logits(model: Any) -> torch.Tensor:
+        with torch.inference_mode():
+            found: torch.Tensor = model.eval()(input_ids=probe).logits
+        return found
+
+    before = logits(base)
+    with closing(connect()) as session:
+        shown = list(play_demonstrations(session, [Source.parse("starter:train:20")], Skill(), 0))
+    settings = SFTConfig(output_dir=str(tmp_path / "sft"), max_steps=3, learning_rate=1e-2, max_length=None, **SHORT)
+    lora = GRPORecipe(lora_rank=4).peft_config
+    trainer = build_sft_trainer(base, tokenizer, shown, settings, peft_config=lora())
+    run_training_with_metrics(trainer)
+    warm, _ = load_model_and_tokenizer(str(tmp_path / "sft"))
+    assert type(warm) is type(load_model_and_tokenizer(str(tiny))[0])
+    assert (logits(warm) - before).abs().max() > 0.01
+    assert torch.allclose(logits(warm), logits(trainer.model), atol=1e-5), "what was saved is what was trained"
 
     def mixed(text: str, place: int) -> str:
         return call("ANSWER", "no" * (place % 4)) if "<tool_response>" not in text else "Done."
 
-    log = train(tmp_path, tiny, rows, connect, mixed, peft_config=GRPORecipe(lora_rank=4).peft_config())
-    assert (tmp_path / "adapter_model.safetensors").is_file()
-    assert log["reward"] == pytest.approx(-0.1)
+    started: list[torch.Tensor] = []
+    model, tokenizer = load_model_and_tokenizer(str(tmp_path / "sft"))
+    grpo = build_trainer(model, tokenizer, rows, connect, config(tmp_path / "grpo"), peft_config=lora())
+    started.append(logits(grpo.model))
+    with patch.object(grpo.model, "generate", side_effect=scripted(tokenizer, mixed)):
+        run_training_with_metrics(grpo)
+    assert torch.allclose(started[0], logits(warm), atol=1e-5), "it starts where SFT ended"
+    assert (tmp_path / "grpo" / "model.safetensors").is_file()
+    assert not (tmp_path / "grpo" / "adapter_config.json").exists()
+
+
+def test_an_adapter_alone_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "adapter_config.json").write_text("{}", "utf-8")
+    with pytest.raises(ValueError, match="is an adapter"):
+        load_model_and_tokenizer(str(tmp_path))
+
+
+def test_a_run_begun_anew_leaves_nothing_of_the_old_one(
+    connect: Connect, rows: list[Any], tiny: Path, tmp_path: Path
+) -> None:
+    def answering(text: str, place: int) -> str:
+        return call("ANSWER", "no") if "<tool_response>" not in text else "Done."
+
+    for _ in range(2):
+        train(tmp_path, tiny, rows, connect, answering, keep_rollouts=True)
+    lines = (tmp_path / METRICS).read_text("utf-8").splitlines()
+    assert [json.loads(line)["step"] for line in lines if "reward" in line] == [1]
+    assert len((tmp_path / ROLLOUTS).read_text("utf-8").splitlines()) == 8
+
+
+def test_what_is_reported_elsewhere_holds_what_the_episodes_came_to(
+    connect: Connect, rows: list[Any], tiny: Path, tmp_path: Path
+) -> None:
+    class Reporter(TrainerCallback):
+        """As trackio's and wandb's: it is told of each log."""
+
+        seen: ClassVar[list[dict[str, Any]]] = []
+
+        def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
+            self.seen.append(dict(logs))
+
+    model, tokenizer = load_model_and_tokenizer(str(tiny))
+    trainer = build_trainer(model, tokenizer, rows, connect, config(tmp_path))
+    trainer.add_callback(Reporter)
+    with patch.object(trainer.model, "generate", side_effect=scripted(tokenizer, lambda text, place: "Done.")):
+        run_training_with_metrics(trainer)
+    assert Reporter.seen[0]["episodes/unanswered"] == 1.0
