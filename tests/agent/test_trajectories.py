@@ -21,7 +21,7 @@ from sql_env.server.resources import Resources
 from sql_env.server.settings import Settings
 
 UNSKILLED = Skill(mistaken=0.4, gives_up=0.2, stumbles=0.4)
-SOURCES = [Source.parse("procedural:train:60"), Source.parse("starter:train:260")]
+SOURCES = [Source.parse("procedural:train:40"), Source.parse("starter:train:210")]
 
 
 @pytest.fixture(scope="module")

@@ -211,63 +211,39 @@ def test_only_the_models_own_words_count_for_the_loss(
     assert pieces == sorted(wrote.values())
 
 
-def test_a_lost_rollout_is_left_out_of_its_group(connect: Connect, rows: list[Any], tiny: Path, tmp_path: Path) -> None:
-    class Failing:
-        """A session whose server goes away at its first step."""
+class Failing:
+    """A session whose server goes away at the first action of some kinds."""
 
-        def __init__(self) -> None:
-            self._session: Session = connect()
+    def __init__(self, session: Session, *kinds: str) -> None:
+        self._session, self._kinds = session, kinds
 
-        def reset(self, **selectors: Any) -> SQLObservation:
-            return self._session.reset(**selectors)
+    def reset(self, **selectors: Any) -> SQLObservation:
+        return self._session.reset(**selectors)
 
-        def step(self, action: SQLAction) -> SQLObservation:
+    def step(self, action: SQLAction) -> SQLObservation:
+        if action.action_type in self._kinds:
             raise RolloutError("connection", "server", "gone")
+        return self._session.step(action)
 
-        def close(self) -> None:
-            pass
+    def close(self) -> None:
+        pass
 
+
+@pytest.mark.parametrize("said", ["answers", "gives up"])
+def test_a_lost_rollout_is_left_out_of_its_group(
+    connect: Connect, rows: list[Any], tiny: Path, tmp_path: Path, said: str
+) -> None:
+    """Be it lost at a tool, or at the very end, when it is given the blank answer: it must not earn more than -0.1."""
     made: list[Any] = []
 
     def one_in_eight() -> Session:
         made.append(None)
-        return Failing() if len(made) == 3 else connect()
+        return Failing(connect(), "ANSWER") if len(made) == 3 else connect()
 
     def answering(text: str, place: int) -> str:
-        return call("ANSWER", "no") if "<tool_response>" not in text else "Done."
+        return call("ANSWER", "no") if said == "answers" and "<tool_response>" not in text else "I give up."
 
     log = train(tmp_path, tiny, rows, one_in_eight, answering)
-    assert log["episodes"] == 7
-    assert log["reward"] == pytest.approx(-0.1)
-
-
-def test_a_rollout_that_is_lost_at_its_very_end_is_left_out_too(
-    connect: Connect, rows: list[Any], tiny: Path, tmp_path: Path
-) -> None:
-    """It gave no answer, and the server goes away when it is given a blank one: that must not earn more than -0.1."""
-
-    class FailingAtTheEnd:
-        def __init__(self) -> None:
-            self._session: Session = connect()
-
-        def reset(self, **selectors: Any) -> SQLObservation:
-            return self._session.reset(**selectors)
-
-        def step(self, action: SQLAction) -> SQLObservation:
-            if action.action_type == "ANSWER":
-                raise RolloutError("connection", "server", "gone")
-            return self._session.step(action)
-
-        def close(self) -> None:
-            pass
-
-    made: list[Any] = []
-
-    def one_in_eight() -> Session:
-        made.append(None)
-        return FailingAtTheEnd() if len(made) == 3 else connect()
-
-    log = train(tmp_path, tiny, rows, one_in_eight, lambda text, place: "I give up.")
     assert log["episodes"] == 7
     assert log["reward"] == pytest.approx(-0.1)
     assert log["reward_std"] == pytest.approx(0.0, abs=1e-6)
