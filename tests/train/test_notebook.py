@@ -30,13 +30,16 @@ try:
 finally:
     nbformat.write(notebook, sys.argv[2])
 """
-FAMILY = "--only hardness=easy answer_type=integer,float,string num_tables=1"
-DEMONSTRATED = "--sources procedural:train:3200"
+# The part of the recipe's family that is learned in minutes: averages, highest and lowest values, and look-ups. A quarter
+# of the demonstrations gives up, which is what GRPO takes away first. At temperature 1 a model that has learned for so
+# short a time says too much by chance.
+FAMILY = "--only hardness=easy answer_type=float num_tables=1"
+SFT = "--sources procedural:train:4000 --gives_up 0.25 --mistaken 0 --stumbles 0.1 --max_steps 250"
 QUICK = {
     "SQL_ENV_RECIPE": "tiny",
-    "SQL_ENV_SFT_OPTIONS": f"{DEMONSTRATED} {FAMILY} --gives_up 0.4 --copying_steps 500 --max_steps 200",
-    "SQL_ENV_GRPO_OPTIONS": f"--sources procedural:train:2000 {FAMILY} --max_steps 30 --learning_rate 4e-4",
-    "SQL_ENV_HELD_OUT": "18",
+    "SQL_ENV_SFT_OPTIONS": f"{FAMILY} {SFT}",
+    "SQL_ENV_GRPO_OPTIONS": f"{FAMILY} --sources procedural:train:2000 --temperature 0.7 --max_steps 30",
+    "SQL_ENV_HELD_OUT": "10",
 }
 
 
