@@ -30,15 +30,15 @@ try:
 finally:
     nbformat.write(notebook, sys.argv[2])
 """
-# The part of the recipe's family that is learned in minutes: averages, highest and lowest values, and look-ups. A quarter
-# of the demonstrations gives up, which is what GRPO takes away first. At temperature 1 a model that has learned for so
-# short a time says too much by chance.
+# The part of the recipe's family that is learned in minutes: averages, highest and lowest values, and look-ups. A
+# quarter of the demonstrations gives up, which is what GRPO takes away first. At temperature 1 a model that has learned
+# for so short a time says too much by chance. 48 tasks come five times each.
 FAMILY = "--only hardness=easy answer_type=float num_tables=1"
 SFT = "--sources procedural:train:4000 --gives_up 0.25 --mistaken 0 --stumbles 0.1 --max_steps 250"
 QUICK = {
     "SQL_ENV_RECIPE": "tiny",
     "SQL_ENV_SFT_OPTIONS": f"{FAMILY} {SFT}",
-    "SQL_ENV_GRPO_OPTIONS": f"{FAMILY} --sources procedural:train:2000 --temperature 0.7 --max_steps 30",
+    "SQL_ENV_GRPO_OPTIONS": f"{FAMILY} --sources procedural:train:48 --temperature 0.7 --max_steps 30",
     "SQL_ENV_HELD_OUT": "10",
 }
 
@@ -109,9 +109,10 @@ def test_run_all_on_a_fresh_machine_trains_a_model(colab: tuple[Path, dict[str, 
     metrics = [json.loads(line) for line in (here / "runs" / "grpo" / "metrics.jsonl").read_text("utf-8").splitlines()]
     curve = [entry["reward"] for entry in metrics if "reward" in entry]
     assert len(curve) == 30
-    first, last = sum(curve[:10]) / 10, sum(curve[-10:]) / 10
-    print(f"mean return of rollouts: {first:+.3f} in the first ten steps, {last:+.3f} in the last")  # noqa: T201
-    assert last > first + 0.05, f"the reward did not rise: {curve}"
+    # Six steps go once through the 48 tasks: the first and the last six played the same ones.
+    first, last = sum(curve[:6]) / 6, sum(curve[-6:]) / 6
+    print(f"mean return of rollouts: {first:+.3f} in the first pass, {last:+.3f} in the last")  # noqa: T201
+    assert last > first + 0.1, f"the reward did not rise: {curve}"
     random = re.search(r"the random policy's mean return is ([+-]\d\.\d+) \[[^,]+, ([+-]\d\.\d+)\]", text)
     assert random
     assert last > float(random[2]), "beyond the random policy's interval"
