@@ -15,7 +15,7 @@ def draw_curve(
     arms: Mapping[str, Sequence[Curve]],
     random: Band | None = None,
     *,
-    of: str = "mean return of a step's rollouts",
+    of: str = "mean return of a batch's rollouts",
     title: str = "Learning curve",
     smooth: int = 5,
 ) -> None:
@@ -49,7 +49,7 @@ def draw_curve(
             value, low, high = random
             axes.axhspan(low, high, color=GREY, alpha=0.18, linewidth=0)
             axes.axhline(value, color=GREY, linewidth=1.2, linestyle="--", label="random policy, 95 % interval")
-        axes.set_xlabel("training step")
+        axes.set_xlabel("batches of rollouts")
         axes.set_ylabel(of)
         axes.set_title(title)
         axes.legend(loc="best")

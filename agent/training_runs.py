@@ -118,7 +118,8 @@ def run_grpo(recipe: GRPORecipe, config: GRPOConfig, connect: Connect, command: 
     if recipe.easy_first:
         config.shuffle_dataset = False
         groups = config.generation_batch_size // config.num_generations
-        needed = config.max_steps * config.gradient_accumulation_steps * groups // config.steps_per_generation
+        batches = config.max_steps * config.gradient_accumulation_steps // config.steps_per_generation
+        needed = max(1, batches // config.num_iterations) * groups
         rows = curriculum(rows[:needed] if config.max_steps > 0 else rows, recipe.mixed, config.seed)
     model, tokenizer = load_model_and_tokenizer(recipe.model, revision=recipe.revision)
     parameters = model.num_parameters()

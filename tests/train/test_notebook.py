@@ -35,10 +35,11 @@ finally:
 # for so short a time says too much by chance. 48 tasks come five times each.
 FAMILY = "--only hardness=easy answer_type=float num_tables=1"
 SFT = "--sources procedural:train:4000 --gives_up 0.25 --mistaken 0 --stumbles 0.1 --max_steps 250"
+HOT = "--temperature 0.7 --num_iterations 1 --max_steps 30"
 QUICK = {
     "SQL_ENV_RECIPE": "tiny",
     "SQL_ENV_SFT_OPTIONS": f"{FAMILY} {SFT}",
-    "SQL_ENV_GRPO_OPTIONS": f"{FAMILY} --sources procedural:train:48 --temperature 0.7 --max_steps 30",
+    "SQL_ENV_GRPO_OPTIONS": f"{FAMILY} --sources procedural:train:48 {HOT}",
     "SQL_ENV_HELD_OUT": "10",
 }
 
