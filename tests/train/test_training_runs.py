@@ -67,7 +67,8 @@ def test_sft_leaves_a_model_its_metrics_and_a_card(warm: Path) -> None:
 
 
 def test_grpo_leaves_a_model_a_curve_held_out_episodes_and_a_card(warm: Path, tmp_path: Path) -> None:
-    small = ["--max_steps", "2", "--per_device_train_batch_size", "8", "--num_generations", "4"]
+    # Two batches of rollouts, each used twice.
+    small = ["--max_steps", "4", "--per_device_train_batch_size", "8", "--num_generations", "4"]
     short = ["--max_completion_length", "96", "--max_tool_calling_iterations", "2", "--max_tokens", "24"]
     held = ["--held_out", "procedural:test:6", "--random_episodes", "20", "--keep_rollouts", "true"]
     config = ["--config", str(CONFIGS / "tiny_grpo.yaml"), "--model", str(warm), "--output_dir", str(tmp_path / "grpo")]
@@ -88,7 +89,7 @@ def test_grpo_leaves_a_model_a_curve_held_out_episodes_and_a_card(warm: Path, tm
     assert {one.split for one in held_out} == {"test"}
     assert len((folder / "rollouts.jsonl").read_text("utf-8").splitlines()) == 16
     rewards = [json.loads(line) for line in (folder / "metrics.jsonl").read_text("utf-8").splitlines()]
-    assert [one["step"] for one in rewards if "reward" in one] == [1, 2]
+    assert [one["step"] for one in rewards if "reward" in one] == [1, 3]
     card = (folder / "README.md").read_text("utf-8")
     assert "| procedural:test:6 at temperature 0 | 6 |" in card
     assert "![Learning curve](curve.png)" in card
