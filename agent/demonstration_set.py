@@ -25,7 +25,7 @@ def write_demonstrations(folder: Path, rows: Iterable[Mapping[str, Any]], comman
 
     Args:
         folder: where to.
-        rows: see ``trajectories.as_row``.
+        rows: from ``trajectories.play_demonstrations``.
         command: what made them.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -51,7 +51,8 @@ def read_demonstrations(folder: Path) -> list[dict[str, Any]]:
     file = folder / FILE
     if not file.is_file():
         raise ValueError(f"{folder} holds no {FILE}: scripts/build_demonstrations.py makes it")
-    return [json.loads(line) for line in file.read_text("utf-8").splitlines()]
+    with file.open(encoding="utf-8") as lines:  # which end at line feeds alone: texts may hold other separators
+        return [json.loads(line) for line in lines]
 
 
 def _card(kinds: Counter[str], right: Counter[str], origins: Counter[tuple[str, str]], command: str) -> str:
@@ -87,7 +88,7 @@ def _card(kinds: Counter[str], right: Counter[str], origins: Counter[tuple[str, 
             "warm start before reinforcement learning: `messages` and `tools` are what TRL's SFTTrainer takes. GRPO "
             f"and evaluations tell a model the same words (`{prompts.PROMPT_VERSION}`).",
             "",
-            "None comes from a database that is evaluated: the splits `test` and `compositional` are refused.",
+            "None comes from a database that is evaluated: the splits `eval`, `test` and `compositional` are refused.",
             "",
             *table(("kind", "", "n", "right"), made, numbers_from=2),
             "",

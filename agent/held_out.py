@@ -14,9 +14,9 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from sql_env.agent.language_model import LanguageModelPolicy
 from sql_env.agent.local_model import LocalModel
 from sql_env.agent.rollout import policy_seed
+from sql_env.agent.sessions import Connect, Session, play
 from sql_env.agent.task_rows import selectors_of
 from sql_env.agent.trajectory import Trajectory
-from sql_env.agent.trl_env import Connect, Session, play
 
 
 def evaluate_model(

@@ -137,7 +137,7 @@ class LanguageModelPolicy:
         if not self._talk.turns:
             return
         turn = self._talk.turns[-1]
-        turn.told = prompts.told(observation.result, observation.error, observation.budget_remaining)
+        turn.told = prompts.told_of(observation)
         if turn.action.action_type == UNREADABLE:
             correction = prompts.CORRECT_TOOLS if self._client.dialect.tools else prompts.CORRECT_TEXT
             turn.told = f"{turn.told}\n\n{correction}"
@@ -196,12 +196,12 @@ class LanguageModelPolicy:
     # --- the reply -----------------------------------------------------------------------------------------
 
     def _read(self, reply: Reply, notes: list[str]) -> SQLAction:
-        action, read_notes = _meaning(reply) if reply.calls or not self._stops else (None, [])
+        stopped = self._stops and not reply.calls
+        action, read_notes = (None, []) if stopped else _meaning(reply)
         notes += [*read_notes, *reply.dialect.notes, *([CUT] if reply.finish == "length" else [])]
         if action is None:
             shown = without_thoughts(reply.text) or reply.text
-            ends = self._stops and not reply.calls
-            action = FORFEIT if ends else SQLAction(action_type=UNREADABLE, argument=shown[:SHOWN_CHARS])
+            action = FORFEIT if stopped else SQLAction(action_type=UNREADABLE, argument=shown[:SHOWN_CHARS])
             notes.append(NOTHING_READ)
         self._talk.turns.append(Turn.of(reply, action))
         recorded = {

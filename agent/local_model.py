@@ -24,6 +24,7 @@ from sql_env.agent.completions import Call, Dialect, Reply
 from sql_env.agent.endpoint import Endpoint, Message, Render
 from sql_env.agent.language_model import LanguageModelPolicy
 from sql_env.agent.policy_choice import Maker
+from sql_env.agent.training import load_model_and_tokenizer
 
 LINGER = 0.02
 """Seconds for which a batch waits for more prompts."""
@@ -89,8 +90,6 @@ class LocalModel:
     @classmethod
     def load(cls, folder: str | Path, **options: Any) -> "LocalModel":
         """Load a model from a folder or the Hub; see the class for the options."""
-        from sql_env.agent.training import load_model_and_tokenizer
-
         return cls(*load_model_and_tokenizer(str(folder)), name=Path(folder).name, **options)
 
     def complete(self, render: Render, seed: int | None, answer_form: str, max_tokens: int | None = None) -> Reply:
@@ -120,7 +119,6 @@ class LocalModel:
     def _serve(self) -> None:
         while (first := self._waiting.get()) is not None:
             batch = [first, *self._more()]
-            batch.sort(key=lambda asked: len(asked.ids))
             try:
                 self._generate(batch)
             except BaseException as error:  # noqa: BLE001 — whoever waits gets it
@@ -165,8 +163,7 @@ class LocalModel:
 
     def _reply(self, asked: _Asked, ids: list[int]) -> Reply:
         place = next((place for place, token in enumerate(ids) if token in self._ends), None)
-        ended = place is not None
-        kept = ids[: place + 1] if place is not None else ids  # with its end, for TRL fails on nothing at all
+        kept = ids if place is None else ids[: place + 1]  # with its end, for TRL fails on nothing at all
         said = parse_response(self._tokenizer, kept, prefix=asked.ids, tools=asked.tools)
         calls = [
             Call(f"call{number:05}", call["function"]["name"], json.dumps(call["function"]["arguments"]))
@@ -176,7 +173,7 @@ class LocalModel:
             content=said.get("content") or "",
             reasoning=said.get("reasoning_content") or "",
             calls=tuple(calls),
-            finish="stop" if ended else "length",
+            finish="length" if place is None else "stop",
             prompt_tokens=len(asked.ids),
             completion_tokens=len(kept),
             dialect=self.dialect,

@@ -58,7 +58,7 @@ def model_card(about: Mapping[str, Any], command: str) -> str:
             *_results(about),
             "## How it was made",
             "",
-            f"    {_shown(command)}",
+            f"    {public(shlex.join(map(without_place, shlex.split(command))))}",
             "",
             *table(("setting", "value"), _rows(about), numbers_from=9),
             "",
@@ -77,10 +77,9 @@ def _is_on_hub(model: str) -> bool:
     return bool(_HUB_NAME.fullmatch(model)) and not Path(model).exists()
 
 
-def _shown(command: str) -> str:
-    """Return a command without private places: of an absolute path the last part."""
-    words = (Path(word).name if word.startswith("/") else word for word in shlex.split(command))
-    return public(shlex.join(words))
+def without_place(word: str) -> str:
+    """Return a word as all may read it: of an absolute path the last part."""
+    return Path(word).name if word.startswith(("/", "~")) else word
 
 
 def _results(about: Mapping[str, Any]) -> list[str]:

@@ -90,6 +90,11 @@ def steps_left(seen: SQLObservation) -> str:
     return "" if seen.done else _left(seen.budget_remaining)
 
 
+def told_of(seen: SQLObservation) -> str:
+    """Return what a model is told of one step, from what the environment says of it."""
+    return told(seen.result, seen.error, 0 if seen.done else seen.budget_remaining)
+
+
 def told(result: str, error: str | None, left: int) -> str:
     """Return what a model is told of one step.
 

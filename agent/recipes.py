@@ -4,6 +4,8 @@
 ``SFTConfig`` and ``GRPOConfig``. Where none says what precision to compute in, the machine decides.
 """
 
+import logging
+import sys
 from collections.abc import Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
@@ -43,14 +45,6 @@ class _Shared:
     def parsed_sources(self) -> list[Source]:
         """Return the sources."""
         return [Source.parse(text, self.only) for text in self.sources]
-
-    def parsed_held_out(self, source: str) -> Source:
-        """Return a source to evaluate on."""
-        return Source.parse(source, self.only, held_out=True)
-
-    def __post_init__(self) -> None:
-        if getattr(self, "held_out", None) == ["none"]:
-            self.held_out: list[str] = []
 
     def peft_config(self) -> Any:
         """Return what LoRA is to be like, on all linear layers; None for none."""
@@ -102,6 +96,14 @@ class GRPORecipe(_Shared):
     random_episodes: int = _said(200, "episodes of the random policy, for the baseline; 0 for none")
     resume: bool = _said(False, "go on from the last checkpoint in output_dir")
 
+    def __post_init__(self) -> None:
+        if self.held_out == ["none"]:
+            self.held_out = []
+
+    def parsed_held_out(self, source: str) -> Source:
+        """Return a source to evaluate on."""
+        return Source.parse(source, self.only, held_out=True)
+
 
 def parse_grpo(arguments: Sequence[str]) -> tuple[GRPORecipe, GRPOConfig]:
     """Read command-line arguments for GRPO; ``--config FILE`` names a YAML file that they overrule."""
@@ -128,7 +130,23 @@ def _parse(recipe: type[Any], config: type[Any], arguments: Sequence[str]) -> An
     return found, settings
 
 
-def help_text(recipe: type[Any]) -> str:
+def command_line(recipe: type[Any], about: str) -> list[str]:
+    """Return a training script's arguments; tell its options and end where they are asked for; let it say how it goes.
+
+    Args:
+        recipe: what the script is told beside TRL's settings.
+        about: the script's docstring.
+    """
+    arguments = sys.argv[1:]
+    if {"--help", "-h"} & set(arguments):
+        sys.stdout.write(f"{about}\n{_options(recipe)}\n")
+        raise SystemExit(0)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    return ["--help" if word == "--help-all" else word for word in arguments]
+
+
+def _options(recipe: type[Any]) -> str:
     """Return the options of a recipe, each with its default; TRL's own are several hundred more."""
     lines = ["options, here or in the file that --config names:"]
     for one in fields(recipe):

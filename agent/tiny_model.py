@@ -21,6 +21,8 @@ import trl.chat_template_utils as templates
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from transformers import Lfm2Config, Lfm2ForCausalLM, PreTrainedTokenizerFast
 
+from sql_env.agent.trajectories import system_message
+
 START, END_OF_TURN, PAD = "<|im_start|>", "<|im_end|>", "<|endoftext|>"
 SPECIAL = (PAD, START, END_OF_TURN)
 TAGS = ("<tool_call>", "</tool_call>", "<tool_response>", "</tool_response>", "<think>", "</think>")
@@ -107,8 +109,6 @@ def make_tokenizer(
 
 def _frame(tokenizer: PreTrainedTokenizerFast, tools: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return what every prompt begins with, system prompt and tool definitions, and what stands between turns."""
-    from sql_env.agent.trajectories import system_message
-
     messages = [system_message(), {"role": "user", "content": ""}]
     text: str = tokenizer.apply_chat_template(messages, tools=list(tools), tokenize=False)
     # Without the line break before it, which is the turn's before: its words alone are learned.

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from sql_env.agent.sessions import Connect
 from sql_env.agent.tables import table
-from sql_env.agent.trl_env import Connect, SQLToolEnv, close_all
+from sql_env.agent.trl_env import SQLToolEnv, close_all
 
 
 @dataclass(frozen=True)

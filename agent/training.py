@@ -1,37 +1,33 @@
 """Training with TRL: GRPO on episodes, after SFT on demonstrations.
 
 ``scripts/train_sft.py``, ``scripts/train_grpo.py`` and the notebook call what is here and hold no logic of their own.
-Nothing here knows where episodes run: a ``Connect`` (agent/trl_env.py) makes sessions on a server or in process.
+Nothing here knows where episodes run: a ``Connect`` (agent/sessions.py) makes sessions on a server or in process.
 """
 
 import json
-import logging
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault(
-    "TRL_EXPERIMENTAL_SILENCE", "1"
-)  # environment_factory is what is wanted here, though experimental
+# environment_factory is what is wanted here, though TRL warns that it is experimental.
+os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
 
 import torch
 from datasets import Dataset
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
-from transformers.utils import is_peft_available
 from trl import GRPOConfig, GRPOTrainer, SFTConfig, SFTTrainer
 
 from sql_env.agent.policies import RandomPolicy
 from sql_env.agent.rollout import policy_seed
+from sql_env.agent.sessions import Connect, play
 from sql_env.agent.task_rows import selectors_of
 from sql_env.agent.trajectories import system_message
 from sql_env.agent.trajectory import Trajectory
-from sql_env.agent.trl_env import ENVIRONMENTS, Connect, Reward, Session, SQLToolEnv, close_all, play
-
-logger = logging.getLogger(__name__)
+from sql_env.agent.trl_env import ENVIRONMENTS, Reward, SQLToolEnv, close_all
 
 METRICS = "metrics.jsonl"
 ROLLOUTS = "rollouts.jsonl"
@@ -225,8 +221,8 @@ def run_training_with_metrics(trainer: GRPOTrainer | SFTTrainer, *, resume: bool
 
 
 def _save(trainer: GRPOTrainer | SFTTrainer) -> None:
-    folder = trainer.args.output_dir
-    if is_peft_available() and isinstance(model := trainer.accelerator.unwrap_model(trainer.model), peft_class()):
+    folder, model = trainer.args.output_dir, trainer.accelerator.unwrap_model(trainer.model)
+    if hasattr(model, "merge_and_unload"):
         if trainer.is_world_process_zero():
             trainer.model = model.merge_and_unload()
             trainer.model.save_pretrained(folder)
@@ -234,13 +230,6 @@ def _save(trainer: GRPOTrainer | SFTTrainer) -> None:
         trainer.save_model(folder)
     if trainer.is_world_process_zero():
         trainer.processing_class.save_pretrained(folder)
-
-
-def peft_class() -> type[Any]:
-    """Return the class of models with adapters."""
-    from peft import PeftModel
-
-    return PeftModel  # type: ignore[no-any-return]
 
 
 def build_sft_trainer(
@@ -276,7 +265,7 @@ def build_sft_trainer(
 
 
 def sample_random_baseline(
-    connect: Callable[[], Session], rows: Sequence[dict[str, Any]], episodes: int = 200, seed: int = 0
+    connect: Connect, rows: Sequence[dict[str, Any]], episodes: int = 200, seed: int = 0
 ) -> list[Trajectory]:
     """Play the random policy on the tasks that are trained on: what a learning curve begins from.
 

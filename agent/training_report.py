@@ -21,6 +21,8 @@ BEGIN, END = "<!-- training: begin -->", "<!-- training: end -->"
 
 Played = dict[str, dict[int, list[Trajectory]]]
 """Episodes by when they were played and by seed."""
+Set = tuple[str, str]
+"""A held-out set: a data set and a split."""
 
 
 def seeds_of(folder: Path, arm: str) -> list[int]:
@@ -29,16 +31,16 @@ def seeds_of(folder: Path, arm: str) -> list[int]:
     return sorted(int(match[1]) for match in found if match and (folder / match[0] / "training.json").is_file())
 
 
-def held_out(folder: Path, arm: str, dataset: str, split: str, temperature: float) -> Played:
-    """Return what an arm's runs played of one held-out set."""
-    played: Played = {BEFORE: {}, AFTER: {}}
+def held_out(folder: Path, arm: str, temperature: float) -> dict[Set, Played]:
+    """Return what an arm's runs played of each held-out set."""
+    names = {f"llm:{when} GRPO, temperature {temperature:g}": when for when in (BEFORE, AFTER)}
+    played: dict[Set, Played] = {}
     for seed in seeds_of(folder, arm):
         file = folder / f"grpo-{arm}-{seed}" / "held_out.jsonl"
         for episode in parsed(file, file.read_text("utf-8")):
-            for when in played:
-                wanted = (dataset, split, f"llm:{when} GRPO, temperature {temperature:g}")
-                if (episode.dataset, episode.split, episode.policy) == wanted:
-                    played[when].setdefault(seed, []).append(episode)
+            if when := names.get(episode.policy):
+                of_set = played.setdefault((episode.dataset, episode.split), {BEFORE: {}, AFTER: {}})
+                of_set[when].setdefault(seed, []).append(episode)
     return played
 
 
@@ -58,9 +60,7 @@ def _over(runs: Mapping[int, Sequence[Trajectory]]) -> str:
     return f"{percent(pooled.value, pooled.low, pooled.high)} ({each})"
 
 
-def main_table(
-    folder: Path, sets: Mapping[str, tuple[str, str]], temperature: float, arm: str = "outcome"
-) -> list[str]:
+def main_table(folder: Path, sets: Mapping[str, Set], temperature: float, arm: str = "outcome") -> list[str]:
     """Return the table of accuracies before and after GRPO.
 
     Intervals and p are of questions, for these models: all seeds taken together, a question's answers kept together. In
@@ -73,26 +73,25 @@ def main_table(
         temperature: of sampling.
         arm: whose runs.
     """
-    rows = []
+    rows, found = [], held_out(folder, arm, temperature)
     for name, (dataset, split) in sets.items():
-        played = held_out(folder, arm, dataset, split, temperature)
-        pooled = {when: [one for runs in played[when].values() for one in runs] for when in played}
-        if not pooled[AFTER]:
+        if (dataset, split) not in found:
             continue
+        played = found[dataset, split]
+        pooled = {when: [one for runs in played[when].values() for one in runs] for when in played}
         tested = compare(pooled[BEFORE], pooled[AFTER])
-        gains = _gains(played)
-        n = len(next(iter(played[AFTER].values())))
-        base = [_base(folder, policy, dataset, split) for policy in ("constant", "random", "scripted")]
         gained = difference(tested.difference, tested.low, tested.high)
-        row = (
-            name,
-            str(n),
-            *base,
-            _over(played[BEFORE]),
-            _over(played[AFTER]),
-            f"{gained}, p {p_value(tested.p_value)}",
+        rows.append(
+            (
+                name,
+                str(len(next(iter(played[AFTER].values())))),
+                *(_base(folder, policy, dataset, split) for policy in ("constant", "random", "scripted")),
+                _over(played[BEFORE]),
+                _over(played[AFTER]),
+                f"{gained}, p {p_value(tested.p_value)}",
+                _gains(played),
+            )
         )
-        rows.append((*row, gains))
     header = ("held out", "n", "constant", "random", "scripted", "after SFT", "after GRPO", "gained", "over seeds")
     return table(header, rows)
 
@@ -110,19 +109,15 @@ def _base(folder: Path, policy: str, dataset: str, split: str) -> str:
     return f"{100 * accuracy(read_trajectories(path)).value:.1f} %"
 
 
-def ablation_table(
-    folder: Path, arms: Sequence[str], sets: Mapping[str, tuple[str, str]], temperature: float
-) -> list[str]:
+def ablation_table(folder: Path, arms: Sequence[str], sets: Mapping[str, Set], temperature: float) -> list[str]:
     """Return a table of what each reward led to, from the same warm starts and with the same budget."""
     rows = []
     for arm in arms:
         seeds = seeds_of(folder, arm)
         if not seeds:
             continue
-        cells = []
-        for dataset, split in sets.values():
-            played = held_out(folder, arm, dataset, split, temperature)
-            cells.append(_over(played[AFTER]))
+        found = held_out(folder, arm, temperature)
+        cells = [_over(found[one][AFTER]) for one in sets.values()]
         right = [curve[-max(1, len(curve) // 10) :] for curve in rewards(folder, arm, "episodes/accuracy")]
         last = sum(map(sum, right)) / sum(map(len, right))
         rows.append((arm, str(len(seeds)), f"{100 * last:.1f} %", *cells))

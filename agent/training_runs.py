@@ -1,7 +1,7 @@
 """A training run from its recipe to its folder: model, metrics, learning curve, card.
 
 runs/tiny-grpo/
-  model.safetensors, config.json, tokenizer.json …   the trained model (LoRA: adapter_model.safetensors)
+  model.safetensors, config.json, tokenizer.json …   the trained model; LoRA's is merged
   metrics.jsonl      a line for each log: reward, accuracy of the rollouts, entropy …
   held_out.jsonl     the episodes played on held-out tasks, before and after
   training.json      recipe, settings, seed, versions, rewards, accuracies and the random baseline, with intervals
@@ -26,9 +26,10 @@ from sql_env.agent.curve_figure import draw_curve
 from sql_env.agent.demonstration_set import read_demonstrations
 from sql_env.agent.held_out import evaluate_model
 from sql_env.agent.metrics import accuracy, returns
-from sql_env.agent.model_card import write_card
+from sql_env.agent.model_card import without_place, write_card
 from sql_env.agent.oracle import OraclePolicy
 from sql_env.agent.recipes import TINY, GRPORecipe, SFTRecipe
+from sql_env.agent.sessions import Connect
 from sql_env.agent.task_rows import curriculum, draw
 from sql_env.agent.tiny_model import make_model, make_tokenizer, teach_copying
 from sql_env.agent.training import (
@@ -40,7 +41,6 @@ from sql_env.agent.training import (
 )
 from sql_env.agent.trajectories import Skill, num_tasks, play_demonstrations
 from sql_env.agent.trajectory import Trajectory
-from sql_env.agent.trl_env import Connect
 
 logger = logging.getLogger(__name__)
 
@@ -117,10 +117,7 @@ def run_grpo(recipe: GRPORecipe, config: GRPOConfig, connect: Connect, command: 
     baseline = rows[: recipe.random_episodes]
     if recipe.easy_first:
         config.shuffle_dataset = False
-        groups = config.generation_batch_size // config.num_generations
-        batches = config.max_steps * config.gradient_accumulation_steps // config.steps_per_generation
-        needed = max(1, batches // config.num_iterations) * groups
-        rows = curriculum(rows[:needed] if config.max_steps > 0 else rows, recipe.mixed, config.seed)
+        rows = curriculum(rows[: _groups(config)], recipe.mixed, config.seed)
     model, tokenizer = load_model_and_tokenizer(recipe.model, revision=recipe.revision)
     parameters = model.num_parameters()
     trainer = build_trainer(
@@ -155,6 +152,16 @@ def run_grpo(recipe: GRPORecipe, config: GRPOConfig, connect: Connect, command: 
         if wanted:
             push(folder, config)
     return logs
+
+
+def _groups(config: GRPOConfig) -> int | None:
+    """Return how many tasks a run of so many steps comes to; None where steps are not counted."""
+    if config.max_steps <= 0:
+        return None
+    batches = config.max_steps * config.gradient_accumulation_steps // config.steps_per_generation
+    in_batch = config.generation_batch_size // config.num_generations
+    groups: int = max(1, batches // config.num_iterations) * in_batch
+    return groups
 
 
 def _push_later(config: Any) -> bool:
@@ -244,11 +251,6 @@ def _write_episodes(path: Path, runs: Sequence[Sequence[Trajectory]]) -> None:
     path.write_text("".join(episode.to_json() + "\n" for run in runs for episode in run), "utf-8")
 
 
-def _public(value: Any) -> Any:
-    """Return a setting without private places: of an absolute path the last part."""
-    return Path(value).name if isinstance(value, str) and value.startswith(("/", "~")) else value
-
-
 def _about(method: str, recipe: Any, config: Any) -> dict[str, Any]:
     """Return all that decides a run."""
     packages = {name: version(name) for name in ("trl", "transformers", "torch", "openenv")}
@@ -257,8 +259,12 @@ def _about(method: str, recipe: Any, config: Any) -> dict[str, Any]:
     told = {name: value for name, value in asdict(recipe).items() if name not in private}
     return {
         "method": method,
-        "recipe": told | {"model": _public(told["model"])},
-        "settings": {name: _public(value) for name, value in settings.items() if name not in private},
+        "recipe": told | {"model": without_place(told["model"])},
+        "settings": {
+            name: without_place(value) if isinstance(value, str) else value
+            for name, value in settings.items()
+            if name not in private
+        },
         "versions": packages,
         "prompt": prompts.PROMPT_VERSION,
     }

@@ -1,11 +1,11 @@
 """Demonstrations for a warm start: episodes that the environment played, by the oracle and by analysts with less skill.
 
-Three kinds. ``oracle`` plays the gold. ``recovery`` first runs into an error or a wrong statement, reads what the
-environment says of it, and goes on to the gold. ``unskilled`` is well-formed and often wrong: it asks for another
-column, another aggregate or without a condition, answers what that gives, or gives up. Nothing is made up: every
-result in a demonstration is what the environment answered.
+Four kinds. ``oracle`` plays the gold. ``recovery`` first runs into an error or a wrong statement, reads what the
+environment says of it, and goes on to the gold. ``mistaken`` asks for something else than the question
+(agent/mistakes.py) and answers what that gives. ``given_up`` stops without an answer. Nothing is made up: every result
+in a demonstration is what the environment answered.
 
-Golds are read on this side, by the oracle. Tasks of a test split are refused.
+Golds are read on this side, by the oracle. Tasks of splits that are evaluated are refused.
 """
 
 import logging
@@ -14,16 +14,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import sqlglot
-from sqlglot import exp
-
 from sql_env.agent import prompts
+from sql_env.agent.mistakes import misnamed, misspelt, mistaken_statement
 from sql_env.agent.oracle import OraclePolicy
-from sql_env.agent.policies import known_tables
 from sql_env.agent.rollout import FORFEIT, Recording, policy_seed
-from sql_env.agent.task_rows import EVALUATED, Source, draw
+from sql_env.agent.sessions import Session
+from sql_env.agent.task_rows import EVALUATED, Source, draw, selectors_of
 from sql_env.agent.trajectory import Trajectory
-from sql_env.agent.trl_env import Session
 from sql_env.models import TOOLS, SQLAction, SQLObservation
 
 logger = logging.getLogger(__name__)
@@ -33,8 +30,6 @@ CLOSING = "Done."
 GIVEN_UP = "I cannot answer this."
 
 _TOOLS = {tool.action_type: tool for tool in TOOLS}
-_AGGREGATES = (exp.Min, exp.Max, exp.Avg, exp.Sum)
-_COMPARISONS = (exp.LT, exp.GT, exp.LTE, exp.GTE)
 
 
 @dataclass(frozen=True)
@@ -55,8 +50,7 @@ class Skill:
 
 
 ORACLE = Skill()
-RECOVERY = Skill(stumbles=1.0)
-UNSKILLED = Skill(mistaken=0.5, gives_up=0.2, stumbles=0.1)
+"""The oracle's."""
 
 
 @dataclass
@@ -110,13 +104,13 @@ class Demonstrator:
         skill = self._skill
         stumbles = rng.random() < skill.stumbles
         if stumbles and rng.random() < 0.3:
-            episode.do("DESCRIBE", _misspelt(looks[0].argument, rng))
+            episode.do("DESCRIBE", misspelt(looks[0].argument, rng))
         if rng.random() >= skill.undescribed:
             for look in looks:
                 episode.do("DESCRIBE", look.argument)
-        wrong = _mistaken(query.argument, episode.seen, rng)
+        wrong = mistaken_statement(query.argument, episode.seen, rng)
         if stumbles and wrong and rng.random() < 0.7:
-            said = _misnamed(query.argument, rng) if rng.random() < 0.5 else wrong
+            said = misnamed(query.argument, rng) if rng.random() < 0.5 else wrong
             episode.do("QUERY", said)
         if rng.random() < skill.gives_up:
             episode.say(GIVEN_UP)
@@ -147,9 +141,7 @@ class _Episode:
         action = SQLAction(action_type=kind, argument=argument)
         self.seen = self.session.step(action)
         self.recording.step(action, self.seen)
-        left = 0 if self.seen.done else self.seen.budget_remaining
-        told = prompts.told(self.seen.result, self.seen.error, left)
-        self.messages += [call_message(kind, argument), tool_message(kind, told)]
+        self.messages += [call_message(kind, argument), tool_message(kind, prompts.told_of(self.seen))]
         return self.seen
 
     def say(self, words: str) -> None:
@@ -192,9 +184,6 @@ def tool_message(kind: str, told: str) -> dict[str, Any]:
     return {"role": "tool", "name": _TOOLS[kind].name, "content": told}
 
 
-# --- mistakes --------------------------------------------------------------------------------------------
-
-
 def _answer(seen: SQLObservation, gold: str) -> str:
     """Return what a result says as an answer of the gold's form, as the result shows it: a model can copy that.
 
@@ -203,76 +192,7 @@ def _answer(seen: SQLObservation, gold: str) -> str:
     lines = seen.result.splitlines()[1:-1] if seen.rows else []
     if not lines:
         return "none"
-    if gold.startswith("["):
-        return gold if seen.done else "\n".join(lines)
-    return lines[0]
-
-
-def _mistaken(sql: str, seen: SQLObservation, rng: random.Random) -> str | None:
-    """Return a statement that asks for something else; None if no way is known."""
-    columns = sorted({name for _, names in known_tables(seen.schema_info) for name in names})
-    ways = [_other_column, _other_aggregate, _no_condition, _other_comparison]
-    rng.shuffle(ways)
-    for way in ways:
-        tree = sqlglot.parse_one(sql, dialect="sqlite")
-        if way(tree, columns, rng):
-            written = tree.sql(dialect="sqlite")
-            if written != sqlglot.parse_one(sql, dialect="sqlite").sql(dialect="sqlite"):
-                return written
-    return None
-
-
-def _other_column(tree: exp.Expr, columns: Sequence[str], rng: random.Random) -> bool:
-    used = list(tree.find_all(exp.Column))
-    if not used or len(columns) < 2:
-        return False
-    one = rng.choice(used)
-    one.this.set("this", rng.choice([name for name in columns if name.lower() != one.name.lower()]))
-    return True
-
-
-def _other_aggregate(tree: exp.Expr, columns: Sequence[str], rng: random.Random) -> bool:
-    used = [node for node in tree.find_all(*_AGGREGATES) if isinstance(node.this, exp.Column)]
-    if not used:
-        return False
-    one = rng.choice(used)
-    other = rng.choice([kind for kind in _AGGREGATES if not isinstance(one, kind)])
-    one.replace(other(this=one.this.copy()))
-    return True
-
-
-def _no_condition(tree: exp.Expr, columns: Sequence[str], rng: random.Random) -> bool:
-    where = tree.args.get("where")
-    tree.set("where", None)
-    return where is not None
-
-
-def _other_comparison(tree: exp.Expr, columns: Sequence[str], rng: random.Random) -> bool:
-    used = list(tree.find_all(*_COMPARISONS))
-    if not used:
-        return False
-    one = rng.choice(used)
-    other = rng.choice([kind for kind in _COMPARISONS if not isinstance(one, kind)])
-    one.replace(other(this=one.this.copy(), expression=one.expression.copy()))
-    return True
-
-
-def _misnamed(sql: str, rng: random.Random) -> str:
-    """Return a statement with a name that does not exist."""
-    tree = sqlglot.parse_one(sql, dialect="sqlite")
-    used: list[exp.Expr] = [*tree.find_all(exp.Column), *tree.find_all(exp.Table)]
-    if used:
-        one = rng.choice(used)
-        one.this.set("this", _misspelt(one.name, rng))
-    return tree.sql(dialect="sqlite")
-
-
-def _misspelt(name: str, rng: random.Random) -> str:
-    """Return a name with one letter gone or, where it is short, an s at its end."""
-    if len(name) < 4:
-        return name + "s"
-    place = rng.randrange(1, len(name))
-    return name[:place] + name[place + 1 :]
+    return "\n".join(lines) if gold.startswith("[") else lines[0]
 
 
 # --- many ------------------------------------------------------------------------------------------------
@@ -306,8 +226,8 @@ def play_demonstrations(
     for number, task in enumerate(draw(sources, lambda selectors: num_tasks(session, selectors), seed)):
         if number and number % 1000 == 0:
             logger.info("%s demonstrations played", f"{number:,}")
-        selectors = {name: value for name, value in task.items() if value is not None}
-        yield _as_row(demonstrator.play(session, selectors | {"answer_form": answer_form}, seed), tools)
+        selectors = selectors_of(task) | {"answer_form": answer_form}
+        yield _as_row(demonstrator.play(session, selectors, seed), tools)
 
 
 def num_tasks(session: Session, selectors: dict[str, Any]) -> int:

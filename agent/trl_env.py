@@ -2,8 +2,7 @@
 
 TRL pools instances, calls ``reset`` with every column of a row, offers each public method as a tool and asks
 ``get_reward`` at the end. What a model reads here (tools, opening, results) is what it reads in evaluations and
-demonstrations: agent/prompts.py writes all of it. An instance plays over a WebSocket (``Remote``) or in process
-(any factory of sessions, such as ``functools.partial(SQLEnvironment, resources)``).
+demonstrations: agent/prompts.py writes all of it. Where an instance plays, its sessions decide (agent/sessions.py).
 
 Not covered: a call whose arguments have other names than the tool's never reaches this class. TRL answers it with an
 error and the episode loses no step, so a trainer has to bound its tool calls (``max_tool_calling_iterations``).
@@ -12,16 +11,14 @@ error and the episode loses no step, so a trainer has to bound its tool calls (`
 import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, get_args
+from typing import Any, Literal, get_args
 
 from sql_env.agent import prompts
 from sql_env.agent.faults import RolloutError
-from sql_env.agent.policies import Policy
-from sql_env.agent.rollout import FORFEIT, Recording, attributed
+from sql_env.agent.rollout import FORFEIT, Recording
+from sql_env.agent.sessions import Connect, Session
 from sql_env.agent.task_rows import selectors_of
 from sql_env.agent.trajectory import Trajectory
-from sql_env.client import SQLEnvClient
 from sql_env.models import TOOLS, SQLAction, SQLObservation
 
 OVER = "the episode is over: no tool can be called any more"
@@ -32,86 +29,6 @@ WAITS = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0)
 """Seconds before each try to connect; after the last one the server is gone."""
 
 Reward = Literal["outcome", "shaped", "progress", "binary"]
-
-
-class Session(Protocol):
-    """Where episodes run; ``SQLEnvironment`` is one."""
-
-    def reset(self, **selectors: Any) -> SQLObservation:
-        """Start an episode."""
-
-    def step(self, action: SQLAction) -> SQLObservation:
-        """Take one action."""
-
-    def close(self) -> None:
-        """End the session."""
-
-
-Connect = Callable[[], Session]
-
-
-class RemoteSession:
-    """A session on a server, over a WebSocket that no keepalive closes while a trainer computes.
-
-    Args:
-        base_url: the server.
-        message_seconds: how long it may take for one answer.
-    """
-
-    def __init__(self, base_url: str, message_seconds: float = 60.0) -> None:
-        client = SQLEnvClient(
-            base_url=base_url, message_timeout_s=message_seconds, websocket_ping_interval_s=None
-        )  # the server's own pings are answered by the client's thread
-        self._client = client.sync()
-        self._base_url = base_url
-
-    def reset(self, **selectors: Any) -> SQLObservation:
-        """Start an episode, on a connection that is opened when it is needed.
-
-        Raises:
-            RolloutError: the server cannot be reached, has no place, or refuses the selectors.
-        """
-        with attributed(f"no server answers at {self._base_url}"):
-            observation: SQLObservation = self._client.reset(**selectors).observation
-            return observation
-
-    def step(self, action: SQLAction) -> SQLObservation:
-        """Take one action.
-
-        Raises:
-            RolloutError: the server failed or went away.
-        """
-        with attributed():
-            observation: SQLObservation = self._client.step(action).observation
-            return observation
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._client.close()
-
-
-@dataclass
-class Remote:
-    """Connects to servers in turn; pickles, as AsyncGRPOTrainer wants it.
-
-    Attributes:
-        urls: one or several servers; sessions are spread over them.
-        message_seconds: how long a server may take for one answer.
-    """
-
-    urls: Sequence[str]
-    message_seconds: float = 60.0
-    _turn: int = field(default=0, init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        if not self.urls:
-            raise ValueError("no server: urls is empty")
-
-    def __call__(self) -> RemoteSession:
-        """Return a session on the next server."""
-        url = self.urls[self._turn % len(self.urls)]
-        self._turn += 1
-        return RemoteSession(url, self.message_seconds)
 
 
 class SQLToolEnv:
@@ -164,7 +81,7 @@ class SQLToolEnv:
             )
         self._played, self._lost = None, False
         first = self._begin(selectors)
-        self._recording, self._done = Recording("trl", first, 0), False
+        self._recording = Recording("trl", first, 0)
         return self._bounded(prompts.opening(first))
 
     def describe(self, table: str) -> str:
@@ -204,14 +121,9 @@ class SQLToolEnv:
 
         An episode without an answer is given a blank one first, as in evaluations.
         """
-        if self._recording is not None and not self._done and not self._lost:
+        if self._recording is not None and self._played is None and not self._lost:
             self._step(FORFEIT)
         return None if self._played is None else _reward(self._played, self._reward)
-
-    @property
-    def is_lost(self) -> bool:
-        """Whether the server lost the episode; a property, so that TRL takes it for no tool."""
-        return self._lost
 
     # --- the episode ---------------------------------------------------------------------------------------
 
@@ -239,13 +151,13 @@ class SQLToolEnv:
             raise ValueError("no episode is running: call reset first")
         if self._lost:
             raise ValueError(LOST)
-        if self._done:
+        if self._played is not None:
             raise ValueError(OVER)
         text = argument if isinstance(argument, str) else json.dumps(argument, ensure_ascii=False, default=str)
         seen = self._step(SQLAction(action_type=kind, argument=text))
         if seen is None:
             raise ValueError(LOST)
-        return self._bounded(prompts.told(seen.result, seen.error, 0 if seen.done else seen.budget_remaining))
+        return self._bounded(prompts.told_of(seen))
 
     def _step(self, action: SQLAction) -> SQLObservation | None:
         """Take one action; None if the episode is lost."""
@@ -255,7 +167,7 @@ class SQLToolEnv:
             seen = self._session.step(action)
             self._recording.step(action, seen)
             if seen.done:
-                self._done, self._played = True, self._recording.finish(seen)
+                self._played = self._recording.finish(seen)
         except RolloutError:
             self._lost = True
             self._drop()
@@ -295,28 +207,6 @@ ENVIRONMENTS: dict[str, type[SQLToolEnv]] = {"value": SQLToolEnv, "sql": SQLStat
 for _tool in TOOLS:  # transformers would tell a model of each tool that it returns a string; nobody else does
     for _env in ENVIRONMENTS.values():
         getattr(_env, _tool.name).__annotations__.pop("return", None)
-
-
-def play(session: Session, policy: Policy, selectors: dict[str, Any], seed: int) -> Trajectory:
-    """Play one episode in the calling thread; what the policy raises propagates.
-
-    Args:
-        session: where.
-        policy: who plays.
-        selectors: keywords for reset.
-        seed: for the policy's own chance.
-
-    Raises:
-        RolloutError: the server refused the reset, failed or went away.
-    """
-    seen = session.reset(**selectors)
-    recording = Recording(policy.name, seen, seed)
-    policy.reset(seen, seed)
-    while not seen.done:
-        action = policy.act(seen)
-        seen = session.step(action)
-        recording.step(action, seen)
-    return recording.finish(seen)
 
 
 def close_all(environments: Sequence[SQLToolEnv]) -> None:

@@ -16,9 +16,9 @@ from pathlib import Path
 from sql_env.agent.choices import ONLY
 from sql_env.agent.demonstration_set import write_demonstrations
 from sql_env.agent.oracle import OraclePolicy
+from sql_env.agent.sessions import RemoteSession
 from sql_env.agent.task_rows import Source
 from sql_env.agent.trajectories import Skill, play_demonstrations
-from sql_env.agent.trl_env import RemoteSession
 from sql_env.server.environment import SQLEnvironment
 from sql_env.server.errors import TaskError
 from sql_env.server.resources import Resources

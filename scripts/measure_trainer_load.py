@@ -11,10 +11,10 @@ from contextlib import ExitStack, closing
 from functools import partial
 
 from sql_env.agent.local_server import local_server
+from sql_env.agent.sessions import Remote, RemoteSession
 from sql_env.agent.task_rows import Source, draw
 from sql_env.agent.trainer_load import measure, report
 from sql_env.agent.trajectories import num_tasks
-from sql_env.agent.trl_env import Remote, RemoteSession
 from sql_env.models import SQLAction, SQLObservation
 from sql_env.server.environment import SQLEnvironment
 from sql_env.server.resources import Resources

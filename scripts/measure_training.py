@@ -14,6 +14,7 @@ import shlex
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 from sql_env.agent import training_report
@@ -33,7 +34,15 @@ SETS = {
     "Spider `eval`: known databases, unseen questions": ("spider", "eval"),
     "starter `eval`: known databases, unseen questions": ("starter", "eval"),
 }
-SIZES = {"procedural": 150, "spider": 155, "starter": 19, ("spider", "eval"): 96, ("starter", "eval"): 10}
+SIZES = {
+    ("procedural", "test"): 150,
+    ("spider", "test"): 155,
+    ("starter", "test"): 19,
+    ("procedural", "eval"): 150,
+    ("spider", "eval"): 96,
+    ("starter", "eval"): 10,
+}
+"""Tasks of the family in each."""
 CONFIGS = "scripts/configs"
 
 
@@ -66,43 +75,56 @@ def measure(options: argparse.Namespace) -> None:
     made = [word for source in kept(DEMONSTRATIONS) for word in ("--source", source)]
     family = [word for dial in FAMILY for word in ("--only", dial)]
     skill = ["--mistaken", "0.3", "--gives-up", "0.2", "--stumbles", "0.15"]
-    run(["scripts/build_demonstrations.py", *made, *family, *skill, "--out", f"{out}/demonstrations"], "README.md")
+    shown = out / "demonstrations"
+    run(Run(["scripts/build_demonstrations.py", *made, *family, *skill, "--out", str(shown)], shown / "README.md"))
     sets = [(dataset, split) for dataset, split in SETS.values() if dataset in here]
-    held = [f"{dataset}:{split}:{SIZES.get((dataset, split), SIZES[dataset])}" for dataset, split in sets]
+    held = [f"{dataset}:{split}:{SIZES[dataset, split]}" for dataset, split in sets]
     warm = [sft(out, seed) for seed in options.seeds]
     bases = [base(out, policy, *one, family) for policy in ("constant", "random", "scripted") for one in sets]
     hot = [grpo(out, arm, seed, kept(TASKS), held) for arm in options.arms for seed in options.seeds]
     with ThreadPoolExecutor(options.at_once) as threads:
         for batch in (warm, hot, bases):
-            list(threads.map(lambda one: run(*one), batch))
+            list(threads.map(run, batch))
 
 
-def sft(out: Path, seed: int) -> tuple[list[str], str]:
-    """Return the command of a warm start, and the file that tells that it is finished."""
-    where = ["--demonstrations", f"{out}/demonstrations", "--output_dir", f"{out}/sft-{seed}", "--seed", str(seed)]
-    return ["scripts/train_sft.py", "--config", f"{CONFIGS}/tiny_sft.yaml", *where], "training.json"
+@dataclass(frozen=True)
+class Run:
+    """One command, and the file that it writes last."""
+
+    command: list[str]
+    last: Path
 
 
-def grpo(out: Path, arm: str, seed: int, tasks: list[str], held: list[str]) -> tuple[list[str], str]:
-    """Return the command of a GRPO run, and the file that tells that it is finished."""
+def sft(out: Path, seed: int) -> Run:
+    """Return a warm start."""
+    folder = out / f"sft-{seed}"
+    where = ["--demonstrations", f"{out}/demonstrations", "--output_dir", str(folder), "--seed", str(seed)]
+    config = ["--config", f"{CONFIGS}/tiny_sft.yaml"]
+    return Run(["scripts/train_sft.py", *config, *where], folder / "training.json")
+
+
+def grpo(out: Path, arm: str, seed: int, tasks: list[str], held: list[str]) -> Run:
+    """Return a GRPO run."""
+    folder = out / f"grpo-{arm}-{seed}"
     what = ["--sources", *tasks, "--reward", arm, "--held_out", *held, "--seed", str(seed)]
-    where = ["--model", f"{out}/sft-{seed}", "--output_dir", f"{out}/grpo-{arm}-{seed}"]
-    return ["scripts/train_grpo.py", "--config", f"{CONFIGS}/tiny_grpo.yaml", *what, *where], "training.json"
+    where = ["--model", f"{out}/sft-{seed}", "--output_dir", str(folder)]
+    config = ["--config", f"{CONFIGS}/tiny_grpo.yaml"]
+    return Run(["scripts/train_grpo.py", *config, *what, *where], folder / "training.json")
 
 
-def base(out: Path, policy: str, dataset: str, split: str, family: list[str]) -> tuple[list[str], str]:
-    """Return the command of a baseline, and the file that tells that it is finished."""
+def base(out: Path, policy: str, dataset: str, split: str, family: list[str]) -> Run:
+    """Return a baseline."""
+    folder = out / f"base-{policy}-{dataset}-{split}"
     what = ["--policy", policy, "--dataset", dataset, "--split", split, *family, "--quiet"]
-    return ["scripts/evaluate.py", *what, "--out", f"{out}/base-{policy}-{dataset}-{split}"], "summary.json"
+    return Run(["scripts/evaluate.py", *what, "--out", str(folder)], folder / "summary.json")
 
 
-def run(command: list[str], finished: str) -> None:
-    """Run a command unless its folder says that it is finished."""
-    folder = Path(command[max(command.index(word) for word in ("--out", "--output_dir") if word in command) + 1])
-    if (folder / finished).is_file():
+def run(one: Run) -> None:
+    """Run a command, unless it is finished."""
+    if one.last.is_file():
         return
+    command, log = one.command, one.last.parent.with_suffix(".log")
     print("python", shlex.join(command), flush=True)
-    log = folder.with_suffix(".log")
     with log.open("w") as said:
         threads = {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "0"}
         made = subprocess.run(

@@ -7,16 +7,15 @@
 Plays in this process unless --base_urls names servers. docs/training.md explains the recipes.
 """
 
-import logging
 import os
 import shlex
 import sys
 from contextlib import ExitStack, closing
 from functools import partial
 
-from sql_env.agent.recipes import GRPORecipe, help_text, parse_grpo
+from sql_env.agent.recipes import GRPORecipe, command_line, parse_grpo
+from sql_env.agent.sessions import Connect, Remote
 from sql_env.agent.training_runs import run_grpo
-from sql_env.agent.trl_env import Connect, Remote
 from sql_env.server.environment import SQLEnvironment
 from sql_env.server.errors import TaskError
 from sql_env.server.resources import Resources
@@ -25,17 +24,12 @@ from sql_env.server.settings import Settings
 
 def main() -> None:
     """Read the settings and train."""
-    words = ["--help" if word == "--help-all" else word for word in sys.argv[1:]]
-    if {"--help", "-h"} & set(sys.argv):
-        print(__doc__, help_text(GRPORecipe), sep="\n")
-        return
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    arguments = command_line(GRPORecipe, __doc__)
     try:
-        recipe, config = parse_grpo(words)
+        recipe, config = parse_grpo(arguments)
         with ExitStack() as stack:
-            here = in_process(recipe.reward, stack) if not recipe.base_urls else Remote(recipe.base_urls)
-            run_grpo(recipe, config, here, shlex.join(["python", "scripts/train_grpo.py", *sys.argv[1:]]))
+            connect = Remote(recipe.base_urls) if recipe.base_urls else in_process(recipe.reward, stack)
+            run_grpo(recipe, config, connect, shlex.join(["python", "scripts/train_grpo.py", *sys.argv[1:]]))
     except (RuntimeError, ValueError, OSError, ImportError, TaskError) as error:
         sys.exit(f"train_grpo: {error}")
 

@@ -6,16 +6,15 @@
 Without --demonstrations they are played first: in this process, unless --base_urls names a server.
 """
 
-import logging
 import shlex
 import sys
 from contextlib import closing
 from functools import partial
 
 from sql_env.agent.oracle import OraclePolicy
-from sql_env.agent.recipes import SFTRecipe, help_text, parse_sft
+from sql_env.agent.recipes import SFTRecipe, command_line, parse_sft
+from sql_env.agent.sessions import Remote
 from sql_env.agent.training_runs import run_sft
-from sql_env.agent.trl_env import Remote
 from sql_env.server.environment import SQLEnvironment
 from sql_env.server.errors import TaskError
 from sql_env.server.resources import Resources
@@ -24,14 +23,9 @@ from sql_env.server.settings import Settings
 
 def main() -> None:
     """Read the settings and train."""
-    words = ["--help" if word == "--help-all" else word for word in sys.argv[1:]]
-    if {"--help", "-h"} & set(sys.argv):
-        print(__doc__, help_text(SFTRecipe), sep="\n")
-        return
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    arguments = command_line(SFTRecipe, __doc__)
     try:
-        recipe, config = parse_sft(words)
+        recipe, config = parse_sft(arguments)
         command = shlex.join(["python", "scripts/train_sft.py", *sys.argv[1:]])
         if recipe.demonstrations:
             run_sft(recipe, config, None, command)

@@ -12,8 +12,8 @@ from sql_env.agent.curve_figure import draw_curve
 from sql_env.agent.model_card import model_card
 from sql_env.agent.oracle import OraclePolicy
 from sql_env.agent.policies import ConstantPolicy, Policy
+from sql_env.agent.sessions import play
 from sql_env.agent.trajectory import Trajectory
-from sql_env.agent.trl_env import play
 from sql_env.server.environment import SQLEnvironment
 from sql_env.server.resources import Resources
 from sql_env.server.settings import Settings

@@ -18,9 +18,10 @@ from sql_env.agent.faults import RolloutError
 from sql_env.agent.local_server import COMMAND, server_process
 from sql_env.agent.oracle import OraclePolicy
 from sql_env.agent.policies import ConstantPolicy, RandomPolicy
+from sql_env.agent.sessions import Remote, play
 from sql_env.agent.task_rows import SELECTORS
 from sql_env.agent.trajectory import Trajectory
-from sql_env.agent.trl_env import Remote, SQLToolEnv, close_all, play
+from sql_env.agent.trl_env import SQLToolEnv, close_all
 from sql_env.models import TOOLS, SQLAction
 from sql_env.server.environment import SQLEnvironment
 from sql_env.server.resources import Resources

@@ -12,9 +12,9 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "0")
 
+from sql_env.agent.sessions import Connect
 from sql_env.agent.task_rows import Source, draw
 from sql_env.agent.trajectories import Skill, num_tasks, play_demonstrations
-from sql_env.agent.trl_env import Connect
 from sql_env.server.environment import SQLEnvironment
 from sql_env.server.resources import Resources
 from sql_env.server.settings import Settings

@@ -22,7 +22,8 @@ from trl import GRPOConfig, GRPOTrainer, SFTConfig
 from sql_env.agent import prompts
 from sql_env.agent.oracle import OraclePolicy
 from sql_env.agent.recipes import GRPORecipe
-from sql_env.agent.task_rows import Source
+from sql_env.agent.sessions import Connect, Session
+from sql_env.agent.task_rows import Source, selectors_of
 from sql_env.agent.training import (
     METRICS,
     ROLLOUTS,
@@ -32,7 +33,7 @@ from sql_env.agent.training import (
     run_training_with_metrics,
 )
 from sql_env.agent.trajectories import Skill, call_message, play_demonstrations, system_message
-from sql_env.agent.trl_env import ENVIRONMENTS, Connect, RolloutError, Session
+from sql_env.agent.trl_env import ENVIRONMENTS, RolloutError
 from sql_env.models import TOOLS, SQLAction, SQLObservation
 from sql_env.server.resources import Resources
 
@@ -93,7 +94,7 @@ class Oracle:
         session, oracle = connect(), OraclePolicy(resources.datasets)
         self._plans: dict[str, list[SQLAction]] = {}
         for row in rows:
-            first = session.reset(**{name: value for name, value in row.items() if value is not None})
+            first = session.reset(**selectors_of(row))
             oracle.reset(first, 0)
             self._plans[prompts.opening(first)] = oracle.plan
 
@@ -273,7 +274,7 @@ def test_a_rollouts_prompt_is_the_evaluated_models_prompt(
     _, tokenizer = load_model_and_tokenizer(str(tiny))
     rendered = set()
     for row in rows[:2]:
-        first = connect().reset(**{name: value for name, value in row.items() if value is not None})
+        first = connect().reset(**selectors_of(row))
         messages = Conversation("value", prompts.opening(first)).messages(Dialect())
         tools = prompts.tool_definitions("value")
         rendered.add(tokenizer.apply_chat_template(messages, tools=tools, add_generation_prompt=True, tokenize=False))

@@ -13,10 +13,11 @@ from trl import SFTConfig
 from sql_env.agent import prompts
 from sql_env.agent.completions import Dialect
 from sql_env.agent.local_model import LocalModel
+from sql_env.agent.sessions import Connect
+from sql_env.agent.task_rows import selectors_of
 from sql_env.agent.tiny_model import LEARNED, Size, make_model, teach_copying
 from sql_env.agent.training import build_sft_trainer, load_model_and_tokenizer
 from sql_env.agent.trajectories import opening_messages, system_message
-from sql_env.agent.trl_env import Connect
 
 pytestmark = [
     pytest.mark.train,
@@ -105,7 +106,7 @@ def test_a_reply_depends_on_its_prompt_and_seed_and_not_on_the_batch(
     session = connect()
     asked = []
     for number, row in enumerate(rows[:12]):
-        first = session.reset(**{name: value for name, value in row.items() if value is not None})
+        first = session.reset(**selectors_of(row))
         asked.append((opening_messages(first), number))
     local = LocalModel(model, tokenizer, "tiny", temperature=temperature, max_tokens=12, batch=8)
 
