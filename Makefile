@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SHELL := /bin/bash
 
-.PHONY: help install play test test-docker test-train serve push check bench clean
+.PHONY: help install play test test-docker test-train test-web serve push check bench clean
 
 help:  ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -51,6 +51,14 @@ test-docker: install  ## Build the image and run the tests that need a Docker en
 
 test-train: .venv/installed-train  ## Run the tests that need torch: a tiny model behind a real server
 	@$(BIN)/python -m pytest -m train tests/train
+
+.venv/installed-web: .venv/installed
+	@if command -v uv >/dev/null; then PIP='uv pip install --python $(BIN)/python'; else PIP='$(BIN)/python -m pip install'; fi; \
+	  $$PIP --quiet --group web
+	@touch $@
+
+test-web: .venv/installed-web  ## Run the tests that need a browser: Chromium plays on the page
+	@$(BIN)/python -m pytest -m web tests/web
 
 push: install  ## Push to a Hugging Face Space: docs/deployment.md (PUSH='--repo-id me/name' adds options)
 	@$(BIN)/openenv push --exclude .spaceignore $(PUSH)

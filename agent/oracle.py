@@ -12,7 +12,7 @@ from sql_env.server.databases import SQLValue
 from sql_env.server.datasets import load_all
 from sql_env.server.errors import DataError
 from sql_env.server.guesses import most_frequent_answer
-from sql_env.server.questions import Question, QuestionSet, TaskSet, gold_answer
+from sql_env.server.questions import Question, QuestionSet, TaskSet, gold_answer, oracle_way
 from sql_env.server.settings import Settings
 from sql_env.server.variants.store import Variants
 
@@ -60,11 +60,8 @@ class OraclePolicy:
 
     def _plan(self, dataset: TaskSet, question: Question, first: SQLObservation) -> list[SQLAction]:
         variant = self._variants.variant_of(dataset, question, first.metadata.get("variant") or 0)
-        answer = gold_answer(variant.question.gold_rows)
-        describe = [SQLAction(action_type="DESCRIBE", argument=table) for table in question.tables]
-        query = SQLAction(action_type="QUERY", argument=question.gold_sql)
-        in_sql = first.metadata["answer_form"] == "sql"
-        return [*describe, query, _answer(question.gold_sql if in_sql else answer)]
+        way = oracle_way(variant.question, first.metadata["answer_form"])
+        return [SQLAction(action_type=action, argument=argument) for action, argument in way]
 
     def _dataset(self, observation: SQLObservation) -> TaskSet:
         name = observation.metadata["dataset"]

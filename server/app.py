@@ -25,7 +25,7 @@ from sql_env.server.sessions import Sessions
 from sql_env.server.settings import Settings
 from sql_env.server.telemetry import Telemetry, log_config
 from sql_env.server.traffic import Traffic
-from sql_env.server.web import add_page
+from sql_env.server.web.page import add_page
 
 logger = logging.getLogger("uvicorn.error")
 
@@ -59,7 +59,7 @@ def build_app(settings: Settings) -> FastAPI:
     sessions.register_routes(app, os.environ.get("OPENENV_MODE", "simulation"))
     endpoint = McpEndpoint(sessions, settings, installed_version())
     app.router.routes.append(endpoint.route())
-    add_page(app)
+    add_page(app, resources, sessions)
     app.add_api_route("/metrics", partial(_metrics, telemetry), include_in_schema=False)
     _on_start_and_stop(app, resources, endpoint)
     return app

@@ -329,6 +329,16 @@ class SQLEnvironment(Catalogue, Environment[SQLAction, SQLObservation, SQLState]
             episode = self._task.episode
             return self._chosen.model_copy(update={"step_count": episode.step_count, "done": episode.done})
 
+    @property
+    def ended(self) -> "Ended | None":
+        """The episode that is over, gold and all; None while one runs, or where there is none."""
+        with self._changing:
+            task = self._task
+            if task is None or not task.episode.done:
+                return None
+            origin = self._origin
+            return Ended(origin["dataset"], origin["variant"], task.episode.answer_form, task.episode.question)
+
     def get_metadata(self) -> EnvironmentMetadata:
         """Describe the environment and the data sets it serves."""
         sets = ", ".join(f"{name} ({dataset.summary})" for name, dataset in self._resources.datasets.items())
@@ -351,6 +361,23 @@ class SQLEnvironment(Catalogue, Environment[SQLAction, SQLObservation, SQLState]
         self._begin_nothing()
         if self._telemetry and self._session_id:
             self._telemetry.session_closed(self._session_id)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """An episode that is over.
+
+    Attributes:
+        dataset: where its task comes from.
+        variant: the number of the database that it was played on; 0 is the original.
+        answer_form: ``value`` or ``sql``.
+        question: the task on that database, with its gold.
+    """
+
+    dataset: str
+    variant: int
+    answer_form: str
+    question: Question
 
 
 @dataclass(frozen=True)

@@ -100,6 +100,18 @@ def gold_answer(rows: Sequence[Sequence[SQLValue]]) -> str:
     return json.dumps(answer, ensure_ascii=False)
 
 
+def oracle_way(question: Question, answer_form: str) -> list[tuple[str, str]]:
+    """Return what the oracle does, actions and arguments: DESCRIBE every table of the gold, QUERY it, ANSWER.
+
+    Args:
+        question: the question, as it is on the database that is played.
+        answer_form: ``value`` or ``sql``; in SQL it answers with the gold statement.
+    """
+    described = [("DESCRIBE", table) for table in question.tables]
+    answer = question.gold_sql if answer_form == "sql" else gold_answer(question.gold_rows)
+    return [*described, ("QUERY", question.gold_sql), ("ANSWER", answer)]
+
+
 class TaskSet(Protocol):
     """A data set as episodes use it, whether its questions lie in files or are made when they are asked for."""
 

@@ -15,7 +15,7 @@ from openenv.core.env_server.http_server import HTTPEnvServer
 from openenv.core.env_server.types import ConcurrencyConfig, SessionInfo
 
 from sql_env.models import SQLAction, SQLObservation, SQLState
-from sql_env.server.environment import NAME, SQLEnvironment
+from sql_env.server.environment import NAME, Ended, SQLEnvironment
 from sql_env.server.errors import TaskError
 from sql_env.server.resources import Resources
 from sql_env.server.telemetry import Telemetry
@@ -141,6 +141,11 @@ class Sessions(HTTPEnvServer):
         environment = self._sessions.get(session_id)
         self._update_session_activity(session_id)
         return environment if isinstance(environment, SQLEnvironment) else None
+
+    def ended(self, episode_id: str) -> Ended | None:
+        """Return an episode that is over and whose session is open, gold and all; None if there is none."""
+        found = (env for env in self._sessions.values() if isinstance(env, SQLEnvironment))
+        return next((env.ended for env in found if env.ended and env.state.episode_id == episode_id), None)
 
     async def end(self, session_id: str) -> None:
         """Close a session; one that is closed already stays so."""

@@ -44,6 +44,13 @@ class Settings:
         "When rewards are paid: outcome, all at the end; shaped, besides a term for progress that sums to nothing.",
         choices=("outcome", "shaped"),
     )
+    reveal: str = _setting(
+        "practice",
+        "name",
+        "Whose answers the page at /web shows after the end: practice, all but those of the splits that measure; all; "
+        "none.",
+        choices=("practice", "all", "none"),
+    )
     sample_rows: int = _setting(5, "rows", "Rows that SAMPLE shows.", least=1)
     result_rows: int = _setting(20, "rows", "Rows that QUERY shows.", least=1)
     result_chars: int = _setting(2000, "characters", "Length of the text of one result.", least=200)

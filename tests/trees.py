@@ -11,6 +11,7 @@ SHIPPED = (
     "LICENSE README.md __init__.py client.py models.py openenv.yaml py.typed pyproject.toml "
     "agent/*.py agent/analyst/*.py server/*.py "
     "server/procedural/*.py server/procedural/asking/*.py server/procedural/domains/*.py server/variants/*.py "
+    "server/web/*.py server/web/assets/* server/web/templates/* "
     "server/requirements.txt server/requirements-build.txt "
     "data/starter/LICENSE data/starter/databases/*/*.sqlite data/starter/questions/starter.jsonl "
     "data/starter/questions/SHA256SUMS data/databases/README.md data/databases/*/*.sqlite "

@@ -1,8 +1,8 @@
 """no_solution_leakage as non-interference: with the gold exchanged for another, every byte before the end is equal.
 
 On every surface: observations, rewards, state, errors and logs of the WebSocket; HTTP reset, step and state; schemas,
-metadata, OpenAPI, Task API, MCP. A search for the gold's text would trip over golds like ``3`` and see nothing of a
-hint; this sees any.
+metadata, OpenAPI, Task API, MCP, the page. A search for the gold's text would trip over golds like ``3`` and see
+nothing of a hint; this sees any.
 """
 
 import json
@@ -128,6 +128,7 @@ def surfaces(client: httpx.Client, served: Served) -> dict[str, object]:
             "/metadata",
             "/openapi.json",
             "/web/",
+            "/web/offers",
             "/state",
             "/sql_env/splits",
             "/list_environments",
@@ -174,6 +175,8 @@ def test_no_solution_leakage(served: Served, tmp_path: Path) -> None:
             for message in messages(actions, task_id=question.question_id, answer_form=form):
                 assert ask(one, message) == ask(two, message), message
                 assert ask(one, {"type": "state"}) == ask(two, {"type": "state"})
+            shown = [client.get("/web/ends/e") for client in clients]
+            assert (shown[0].status_code, shown[0].content) == (404, shown[1].content), "only an end is shown"
             for bad in ({"type": "nosuch"}, {"type": "reset", "data": {"task_id": "?"}}, {"type": "step", "data": {}}):
                 assert ask(one, bad) == ask(two, bad)
             end = messages([("ANSWER", gold_answer(question.gold_rows))], task_id=question.question_id)
