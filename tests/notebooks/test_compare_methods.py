@@ -2,43 +2,14 @@
 
 import base64
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hostile_sql import ROOT
 from model_servers import Analyst, model_server
+from notebook_runs import executed, text_of
 
 NOTEBOOK = ROOT / "notebooks" / "compare_methods.ipynb"
-EXECUTE = """
-import sys, nbformat
-from nbclient import NotebookClient
-
-notebook = nbformat.read(sys.argv[1], 4)
-NotebookClient(notebook, timeout=100, resources={"metadata": {"path": sys.argv[3]}}).execute()
-nbformat.write(notebook, sys.argv[2])
-"""
-
-
-def executed(folder: Path, **environ: str) -> list[dict[str, Any]]:
-    """Return the outputs of every cell; in a process of its own, whose warnings are not ours."""
-    out = folder / "executed.ipynb"
-    environ = {**os.environ, "SQL_ENV_EPISODES": "12", "JUPYTER_PLATFORM_DIRS": "1", **environ}
-    run = subprocess.run(
-        [sys.executable, "-c", EXECUTE, str(NOTEBOOK), str(out), str(folder)],
-        capture_output=True, text=True, timeout=110, check=False, env=environ,
-    )  # fmt: skip
-    assert run.returncode == 0, run.stderr
-    cells = json.loads(out.read_text("utf-8"))["cells"]
-    return [output for cell in cells if cell["cell_type"] == "code" for output in cell["outputs"]]
-
-
-def text_of(outputs: list[dict[str, Any]]) -> str:
-    told = [output.get("text") or output.get("data", {}).get("text/markdown", "") for output in outputs]
-    return "\n".join("".join(part) for part in told)
 
 
 def test_no_output_is_stored_and_no_cell_was_run() -> None:
@@ -48,7 +19,7 @@ def test_no_output_is_stored_and_no_cell_was_run() -> None:
 
 
 def test_it_runs_without_a_language_model(tmp_path: Path) -> None:
-    outputs = executed(tmp_path)
+    outputs = executed(NOTEBOOK, tmp_path, SQL_ENV_EPISODES="12")
     text = text_of(outputs)
     assert "no language model: SQL_ENV_MODEL is not set" in text
     assert "| oracle | starter | eval | 12 | 100.0 % [75.8, 100.0] |" in text
@@ -65,7 +36,9 @@ def test_it_runs_without_a_language_model(tmp_path: Path) -> None:
 def test_it_plays_0_1_and_3_shots_with_a_model(tmp_path: Path) -> None:
     """The model's server is a simulation that always takes the same three actions."""
     with model_server(Analyst()) as served:
-        text = text_of(executed(tmp_path, SQL_ENV_MODEL="m", OPENAI_BASE_URL=served.url, SQL_ENV_EPISODES="4"))
+        text = text_of(
+            executed(NOTEBOOK, tmp_path, SQL_ENV_MODEL="m", OPENAI_BASE_URL=served.url, SQL_ENV_EPISODES="4")
+        )
     assert served.broken == []
     shown = {len(request["messages"]) for request in served.requests}
     for shots in (0, 1, 3):
