@@ -253,6 +253,22 @@ def test_a_lost_connection_is_explained_and_nothing_written_is_lost(visit: Visit
         me.query("SELECT 2")
 
 
+def test_the_picture_of_the_readme(visit: Visit, server: str, golds: QuestionSet, shots: Path) -> None:
+    """docs/figures/page.png is a copy of what this leaves behind."""
+    me = visit(server)
+    me.page.set_viewport_size({"width": 1280, "height": 1000})
+    me.page.goto("about:blank")
+    me.page.goto(f"{server}/web/#play?dataset=starter&task_id=choir_archive-024")
+    question = golds.by_id(me.task())
+    me.describe("work")
+    me.query("SELECT title, year_written FROM work WHERE sung_in = 'French' ORDER BY year_written")
+    me.query(question.gold_sql)
+    me.win(question)
+    expect(me.page.locator("#revealed ol")).to_be_visible()
+    me.page.evaluate("window.scrollTo(0, 0)")
+    me.page.screenshot(path=shots / "readme.png")
+
+
 # --- looks -----------------------------------------------------------------------------------------------
 
 
