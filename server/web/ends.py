@@ -4,7 +4,9 @@ Never before the end, and never of a split that measures agents, unless the sett
 open internet would publish its benchmark. Nothing of it goes over the WebSocket on which episodes are played.
 """
 
+import asyncio
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,6 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from sql_env.models import SQLAction, SQLObservation
 from sql_env.server.environment import Ended, SQLEnvironment
+from sql_env.server.errors import BusyError
 from sql_env.server.formatting import json_value
 from sql_env.server.questions import oracle_way
 from sql_env.server.recent import Recent
@@ -52,7 +55,7 @@ class _Shown:
 
 
 class Ends:
-    """Shows ended episodes; the latest are remembered, since a stranger may ask often and the oracle runs statements.
+    """Shows ended episodes, each made once and one at a time: a stranger may ask often, and the oracle runs statements.
 
     Args:
         resources: what all sessions share.
@@ -61,17 +64,42 @@ class Ends:
     def __init__(self, resources: Resources) -> None:
         self._resources = resources
         self._recent: Recent[Ended, str] = Recent(REMEMBERED)
+        self._making: dict[Ended, asyncio.Task[str]] = {}
+        self._turn = asyncio.Semaphore(1)
 
     async def render(self, ended: Ended) -> str:
-        """Return what is shown of an ended episode, as HTML."""
-        return self._recent.get(ended) or self._recent.put(ended, await self._rendered(ended))
+        """Return what is shown of an ended episode, as HTML.
+
+        Raises:
+            BusyError: the oracle could not be played now.
+        """
+        known = self._recent.get(ended)
+        if known is not None:
+            return known
+        if ended not in self._making:
+            task = self._making[ended] = asyncio.create_task(self._in_turn(ended))
+            task.add_done_callback(partial(self._made, ended))
+        # Whoever goes away leaves it to the others that wait for the same.
+        return await asyncio.shield(self._making[ended])
+
+    async def _in_turn(self, ended: Ended) -> str:
+        async with self._turn:
+            return await self._rendered(ended)
+
+    def _made(self, ended: Ended, task: "asyncio.Task[str]") -> None:
+        del self._making[ended]
+        if not task.cancelled() and task.exception() is None:
+            self._recent.put(ended, task.result())
 
     async def _rendered(self, ended: Ended) -> str:
         question, reveal = ended.question, self._resources.settings.reveal
         if is_withheld(question.split, reveal):
             return _render("withheld.html", split=question.split, reveal=reveal)
-        way = oracle_way(question, ended.answer_form)
+        # A budget below the oracle's, which only an operator can set, ends its episode as anyone's.
+        way = oracle_way(question, ended.answer_form)[: self._resources.settings.max_steps]
         steps = [_Shown(*did, seen) for did, seen in zip(way, await self._played(ended, way), strict=True)]
+        if any(step.observation.error for step in steps):
+            raise BusyError("the answer cannot be shown now: the server is busy")
         rows = [[json_value(cell) for cell in row] for row in question.gold_rows]
         return _render("end.html", question=question, rows=rows, steps=steps)
 

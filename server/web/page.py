@@ -11,6 +11,7 @@ from typing import Final
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
+from sql_env.server.errors import BusyError
 from sql_env.server.resources import Resources
 from sql_env.server.sessions import Sessions
 from sql_env.server.web.ends import Ends
@@ -27,7 +28,7 @@ KINDS: Final = {
 HEADERS: Final = {
     # Nothing is loaded from elsewhere, and no text of a database or of another visitor can become a script. A Space
     # shows the page in a frame of the hub, so who may frame it is left open: there is nothing to be clicked into.
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
     "connect-src 'self'; base-uri 'self'; form-action 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -41,34 +42,38 @@ def add_page(app: FastAPI, resources: Resources, sessions: Sessions) -> None:
     page = files.pop("index.html")
     offered, ends = offers(resources), Ends(resources)
 
-    @app.get("/", include_in_schema=False)
-    async def root() -> RedirectResponse:
+    async def to_page() -> RedirectResponse:
         return RedirectResponse("web/")
 
-    @app.get("/web", include_in_schema=False)
-    async def bare() -> RedirectResponse:
-        return RedirectResponse("web/")
-
-    @app.get("/web/", include_in_schema=False)
     async def web(request: Request) -> Response:
         return page.response(request)
 
-    @app.get("/web/offers", include_in_schema=False)
     async def offering() -> JSONResponse:
         return JSONResponse(offered, headers=HEADERS)
 
-    @app.get("/web/ends/{episode_id}", include_in_schema=False)
     async def end(episode_id: str) -> HTMLResponse:
         ended = sessions.ended(episode_id)
         if ended is None:
             raise HTTPException(404, "no session that is open has an episode of this id that is over")
-        return HTMLResponse(await ends.render(ended), headers=HEADERS)
+        try:
+            return HTMLResponse(await ends.render(ended), headers={**HEADERS, "Cache-Control": "no-store"})
+        except BusyError as error:
+            raise HTTPException(503, str(error)) from None
 
-    @app.get("/web/{name}", include_in_schema=False)
     async def asset(name: str, request: Request) -> Response:
         if name not in files:
             raise HTTPException(404)
         return files[name].response(request)
+
+    for path, answer in (
+        ("/", to_page),
+        ("/web", to_page),
+        ("/web/", web),
+        ("/web/offers", offering),
+        ("/web/ends/{episode_id}", end),
+        ("/web/{name}", asset),
+    ):
+        app.add_api_route(path, answer, methods=["GET", "HEAD"], include_in_schema=False)
 
 
 class _File:

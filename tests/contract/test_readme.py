@@ -235,7 +235,9 @@ def test_the_numbers_of_the_data_are_those_of_the_audit() -> None:
 def test_the_blog_quotes_what_the_other_pages_say() -> None:
     """Every number with an interval stands in the page of the results, or in the one that is named beside it."""
     blog = (ROOT / "docs" / "blog-outline.md").read_text("utf-8")
-    pages = "".join((ROOT / "docs" / f"{name}.md").read_text("utf-8") for name in ("results", "base_rates", "evaluation"))
+    pages = "".join(
+        (ROOT / "docs" / f"{name}.md").read_text("utf-8") for name in ("results", "base_rates", "evaluation")
+    )
     quoted = re.findall(r"[\d.]+ % \[[\d., ]+\]", blog)
     assert len(quoted) > 4
     for number in quoted:

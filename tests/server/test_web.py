@@ -1,5 +1,6 @@
 """The page's server side: files, what is offered, and the gold, which only an ended episode of one's own shows."""
 
+import asyncio
 import re
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -13,10 +14,13 @@ from hostile_sql import ROOT
 from starlette.testclient import TestClient
 
 from sql_env.server.app import build_app
+from sql_env.server.databases import Database
 from sql_env.server.datasets import load_all
 from sql_env.server.environment import Ended
+from sql_env.server.errors import BusyError
 from sql_env.server.questions import Question, gold_answer
 from sql_env.server.resources import Resources
+from sql_env.server.sandbox import Limits, QueryResult
 from sql_env.server.settings import Settings
 from sql_env.server.web.ends import Ends, is_withheld
 
@@ -124,7 +128,7 @@ def test_an_end_is_shown_once_the_episode_is_over_and_not_before(client: TestCli
         shown = client.get("/web/ends/mine")
         assert shown.status_code == 200
         assert escape(question.gold_sql).replace("&#x27;", "&#39;") in shown.text.replace("&#34;", "&quot;")
-        assert shown.headers["cache-control"] == "no-cache"
+        assert shown.headers["cache-control"] == "no-store"
         ask(ws, "reset", task_id=question.question_id, dataset="starter", episode_id="another")
         after = client.get("/web/ends/mine")
     assert before.status_code == after.status_code == 404
@@ -179,9 +183,40 @@ async def test_the_oracle_wins_every_question_that_is_shown() -> None:
         for ended in ends:
             text = await shown.render(ended)
             assert "<pre>Correct.</pre>" in text, ended.question.question_id
-            assert 'class="error"' not in text
             assert text.count("<li>") == ended.question.par
         assert 'class="null">NULL<' in "".join([await shown.render(ended) for ended in ends if has_null(ended)])
+
+
+async def test_an_end_is_made_once_and_none_that_failed_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twenty who ask for the same at once wait for one; a server that is busy says so, and the next one gets it."""
+    with closing(Resources.load(Settings(dataset="starter"))) as resources:
+        ended, shown, statements = Ended("starter", 0, "value", one_of("train")), Ends(resources), []
+        run, failing = resources.engine.run_async, True
+
+        async def counted(database: Database, sql: str, limits: Limits) -> QueryResult:
+            statements.append(sql)
+            await asyncio.sleep(0.05)
+            if failing:
+                raise BusyError("busy")
+            return await run(database, sql, limits)
+
+        monkeypatch.setattr(resources.engine, "run_async", counted)
+        with pytest.raises(BusyError, match="cannot be shown now"):
+            await shown.render(ended)
+        failing = False
+        gone = asyncio.create_task(shown.render(ended))
+        await asyncio.sleep(0.01)
+        waiting = [asyncio.create_task(shown.render(ended)) for _ in range(20)]
+        gone.cancel()
+        assert len(set(await asyncio.gather(*waiting))) == 1
+        await shown.render(ended)
+        assert len(statements) == 2
+
+
+def test_probes_that_only_want_the_head(client: TestClient) -> None:
+    for path in ("/", "/web/", "/web/style.css"):
+        answer = client.head(path)
+        assert (answer.status_code, answer.content) == (200, b"")
 
 
 def has_null(ended: Ended) -> bool:

@@ -33,7 +33,9 @@ else:
         found = os.environ.get("SQL_ENV_CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
         assert found, f"no browser: install Debian's chromium, or name one in SQL_ENV_CHROMIUM (looked for {NAMES})"
         with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=found, args=ARGUMENTS)
+            browser = playwright.chromium.launch(
+                executable_path=found, args=ARGUMENTS, ignore_default_args=["--hide-scrollbars"]
+            )
             yield browser
             browser.close()
 

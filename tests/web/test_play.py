@@ -96,7 +96,7 @@ def test_a_whole_episode_by_keyboard(visit: Visit, server: str, golds: QuestionS
     keys.press("Enter")
     expect(me.page.locator("#episode")).to_be_visible()
     question = golds.by_id(me.task())
-    tab_to("button.describe")
+    tab_to("#tables button")
     with me.a_step():
         keys.press("Enter")
     assert me.page.locator(".columns").first.is_visible()
@@ -108,7 +108,7 @@ def test_a_whole_episode_by_keyboard(visit: Visit, server: str, golds: QuestionS
     tab_to("#take")
     keys.press("Enter")
     assert me.page.evaluate("document.activeElement.id") == "said"
-    keys.press("Enter")
+    keys.press("Control+Enter")
     expect(me.page.locator("#verdict")).to_have_text("✓ Correct")
     assert me.page.evaluate("document.activeElement.id") == "verdict", "a screen reader says how it ended"
     tab_to("#next")
@@ -135,6 +135,129 @@ def test_the_editor_shows_what_is_written(visit: Visit, server: str) -> None:
         assert me.page.evaluate("s => getComputedStyle(document.querySelector(s)).fontSize", area) == "14.4px"
     boxes = [me.page.locator(area).bounding_box() for area in ("#sql", "#painted")]
     assert boxes[0] == boxes[1]
+
+
+def test_the_editor_wraps_where_the_caret_does(visit: Visit, server: str) -> None:
+    """With scroll bars that take space, however long the statement is; and an empty field has none."""
+    me = visit(server)
+    me.page.click("#surprise")
+    expect(me.page.locator("#episode")).to_be_visible()
+    for lines in (1, 5, 8, 60):
+        me.page.fill("#sql", "SELECT a_rather_long_name, and_another_one, and_a_third_one_that_wraps FROM x\n" * lines)
+        heights, widths = (
+            me.page.evaluate(f"['sql', 'painted'].map(id => document.getElementById(id).{what})")
+            for what in ("scrollHeight", "clientWidth")
+        )
+        assert widths[0] == widths[1], lines
+        assert heights[0] == heights[1], lines
+    for area in ("sql", "said"):
+        me.page.fill(f"#{area}", "")
+        assert me.page.evaluate("a => a.scrollHeight <= a.clientHeight", me.page.query_selector(f"#{area}")), area
+
+
+def test_cells_are_shown_as_the_server_wrote_them(visit: Visit, server: str) -> None:
+    """4.0 is a REAL, 4 an INTEGER, and an agent sees which."""
+    me = visit(server)
+    me.page.click("#surprise")
+    me.query("SELECT 4.0 AS a, 4 AS b, 1e21 AS c, '4.0' AS d, NULL AS e, -0.5 AS f, 9007199254740993 AS g")
+    shown = me.last().locator("td")
+    assert shown.all_inner_texts() == ["4.0", "4", "1e+21", "4.0", "NULL", "-0.5", "9007199254740993"]
+    me.query("SELECT 4.5 AS a")
+    me.page.fill("#said", "what I had written")
+    me.page.click("#take")
+    assert me.page.input_value("#said") == "4.5"
+    me.page.keyboard.press("Control+z")
+    assert me.page.input_value("#said") == "what I had written"
+
+
+# --- in haste ----------------------------------------------------------------------------------------------
+
+SLOW = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n"  # until its limit
+
+
+def test_double_clicks_cost_one_step(visit: Visit, server: str) -> None:
+    me = visit(server)
+    me.page.dblclick("#surprise")
+    expect(me.page.locator("#left")).to_have_text("15 steps left")
+    me.page.locator("#tables button").first.dblclick()
+    me.page.fill("#sql", SLOW)
+    me.page.get_by_role("button", name="Run").dblclick()
+    expect(me.page.locator("#working")).to_have_text("QUERY is running …")
+    me.page.locator("#tables button").first.click()
+    expect(me.page.locator("#working")).to_contain_text("query stopped after", timeout=15_000)
+    used = me.page.locator("#steps > li").count()
+    assert used <= 3, "a second click that comes after the answer is a step; one that comes before is none"
+    expect(me.page.locator("#left")).to_have_text(f"{15 - used} steps left")
+    expect(me.page.locator("#banner")).to_be_hidden()
+
+
+def test_leaving_while_a_step_runs(visit: Visit, server: str, golds: QuestionSet) -> None:
+    """What comes late, an answer or the end of the old connection, does nothing to the next episode."""
+    me = visit(server)
+    me.choose(dataset="starter")
+    me.page.fill("#sql", SLOW)
+    me.page.get_by_role("button", name="Run").click()
+    me.page.get_by_role("button", name="Leave this episode").click()
+    expect(me.page.locator("#start")).to_be_visible()
+    me.choose(dataset="starter")
+    me.page.wait_for_timeout(3000)
+    expect(me.page.locator("#banner")).to_be_hidden()
+    expect(me.page.locator("#steps > li")).to_have_count(0)
+    me.win(golds.by_id(me.task()))
+
+
+def test_whoever_writes_on_meanwhile_is_not_disturbed(visit: Visit, server: str) -> None:
+    me = visit(server)
+    me.page.click("#surprise")
+    me.page.fill("#sql", SLOW)
+    with me.a_step():
+        me.page.keyboard.press("Control+Enter")
+        me.page.click("#said")
+        me.page.keyboard.type("abc")
+    me.page.keyboard.type("def")
+    me.page.keyboard.press("Enter")
+    me.page.keyboard.type("a second row")
+    assert me.page.input_value("#said") == "abcdef\na second row", "Enter begins a row; Ctrl+Enter answers"
+    expect(me.page.locator("#left")).to_have_text("14 steps left")
+
+
+def test_the_address_of_a_question(visit: Visit, server: str, golds: QuestionSet) -> None:
+    """It names variant and answer form too, and works in a page that is open."""
+    me = visit(server)
+    me.page.evaluate("location.hash = '#play?dataset=starter&task_id=choir_archive-024&variant=1&answer_form=sql'")
+    expect(me.page.locator("#asks")).to_contain_text("SELECT")
+    address = me.page.locator("#origin a").get_attribute("href")
+    assert address == "#play?dataset=starter&task_id=choir_archive-024&variant=1&answer_form=sql"
+    me.query("SELECT 1")
+    me.page.evaluate("location.hash = '#play?dataset=starter&task_id=choir_archive-001'")
+    expect(me.page.locator("#banner")).to_contain_text("Leave this episode first")
+    me.answer(golds.by_id("choir_archive-024").gold_sql)
+    me.page.click("#again")
+    expect(me.page.locator("#asks")).to_contain_text("SELECT")
+    assert me.page.locator("#origin a").get_attribute("href") == address
+    me.page.evaluate("location.hash = '#play?dataset=starter&task_id=nosuch'")
+    expect(me.page.locator("#banner")).to_contain_text("unknown task_id 'nosuch'")
+
+
+def test_an_answer_that_cannot_be_fetched_can_be_asked_for_again(visit: Visit, server: str) -> None:
+    me = visit(server)
+    me.choose(dataset="starter")
+    me.page.route("**/ends/*", lambda route: route.fulfill(status=503, body="busy"))
+    me.answer("certainly not this")
+    expect(me.page.locator("#revealing")).to_have_text("The answer could not be fetched.")
+    me.page.unroute("**/ends/*")
+    me.page.click("#retry")
+    expect(me.page.locator("#revealed")).to_contain_text("How the oracle gets there")
+    expect(me.page.locator("#revealing")).to_be_empty()
+
+
+def test_a_described_table_stays_in_sight(visit: Visit, server: str) -> None:
+    me = visit(server, "phone")
+    me.choose(dataset="starter", db_id="choir_archive")
+    me.describe("concert")
+    expect(me.table("concert").locator(".columns")).to_be_in_viewport()
+    me.sample("concert")
+    expect(me.last()).to_be_in_viewport()
 
 
 def test_two_visitors_at_once(visit: Visit, server: str, golds: QuestionSet) -> None:
@@ -241,7 +364,7 @@ def test_a_lost_connection_is_explained_and_nothing_written_is_lost(visit: Visit
         me.page.fill("#sql", "SELECT 'a long thought'")
         process.kill()
         process.wait()
-        expect(me.page.locator("#banner")).to_contain_text("The connection to the server was lost")
+        expect(me.page.locator("#banner")).to_contain_text("The connection to the server was lost. The episode is gone")
         assert me.page.input_value("#sql") == "SELECT 'a long thought'"
         assert me.page.get_by_role("button", name="Run").is_disabled()
         me.page.get_by_role("button", name="Start another question").click()
@@ -325,7 +448,7 @@ def test_every_eighth_question_fits_a_phone(visit: Visit, server: str, golds: Qu
 def test_text_stands_out_from_its_ground(visit: Visit, server: str, scheme: str) -> None:
     """WCAG 2.2 AA: a contrast of 4.5 for every colour of text on every ground that it lies on."""
     me = visit(server, "desktop", scheme)
-    names = "ground card code ink quiet accent on-accent good good-ground bad bad-ground describe sample query answer"
+    names = "ground card code ink quiet accent on-accent focus field good bad bad-ground describe sample query answer"
     found = me.page.evaluate(
         """names => Object.fromEntries(names.map(name => {
             const probe = document.createElement("i");
@@ -338,8 +461,10 @@ def test_text_stands_out_from_its_ground(visit: Visit, server: str, scheme: str)
     for text in "ink quiet accent good bad describe sample query answer".split():
         for ground in ("ground", "card", "code"):
             assert contrast(found[text], found[ground]) >= 4.5, (text, ground)
-    for text, ground in (("on-accent", "accent"), ("bad", "bad-ground"), ("good", "good-ground")):
+    for text, ground in (("on-accent", "accent"), ("bad", "bad-ground")):
         assert contrast(found[text], found[ground]) >= 4.5, (text, ground)
+    for mark in ("focus", "field"):
+        assert contrast(found[mark], found["card"]) >= 3, mark
 
 
 def contrast(one: list[float], other: list[float]) -> float:

@@ -23,15 +23,23 @@ export function svg(tag, attributes = {}, ...children) {
 
 export const $ = (id) => document.getElementById(id);
 
+/** Say what went wrong, above everything; nothing takes it away. */
+export function banner(text) {
+  $("banner").textContent = text;
+  $("banner").hidden = !text;
+}
+
 export function fill(select, options, chosen) {
   select.replaceChildren(...options.map(([value, label]) => el("option", { value }, label)));
   if (options.some(([value]) => value === chosen)) select.value = chosen;
 }
 
+/** A cell of a result; a number may carry how the server wrote it. templates/end.html makes the same of a gold. */
 export function cell(value) {
   if (value === null) return el("td", { class: "null" }, "NULL");
-  const kind = typeof value === "number" ? "number" : value.length > 40 ? "long" : null;
-  return el("td", { class: kind }, String(value));
+  const isNumber = typeof value === "number" || value instanceof Number;
+  const kind = isNumber ? "number" : value.length > 40 ? "long" : null;
+  return el("td", { class: kind }, value.source ?? String(value));
 }
 
 export function table(columns, rows) {
@@ -70,7 +78,7 @@ export function verdictWords(verdict, truncated) {
 /** The reward by component, as bars around zero. */
 export function rewardChart(components, total) {
   const bars = [...Object.entries(components), ["return", total]];
-  const width = 420, label = 92, line = 26, low = -0.25, high = 1.05;
+  const width = 320, label = 84, line = 26, low = -0.25, high = 1.05;
   const x = (value) => label + ((value - low) / (high - low)) * (width - label - 48);
   const parts = bars.map(([name, value], row) => {
     const from = Math.min(x(0), x(value)), y = row * line + 6;

@@ -1,9 +1,9 @@
 // Playing an episode: what was chosen, what is known, what was done, how it ended.
 
 import { Connection, Lost, Refused } from "./connection.js";
-import { $, el, fill, rewardChart, signed, table, verb, verdictWords } from "./parts.js";
+import { $, banner, el, fill, rewardChart, signed, table, verb, verdictWords } from "./parts.js";
 import { columnsOf, described, tablesOf } from "./schema.js";
-import { editor, paintAll, painted } from "./sql.js";
+import { editor, fit, paintAll, painted } from "./sql.js";
 
 const FORMS = {
   value: {
@@ -26,7 +26,13 @@ const FORMS = {
   },
 };
 
-let connection, offers, chosen, now, lastResult;
+let connection = null; // of the episode that is played; what comes from another is ignored
+let running = false; // whether an answer is waited for
+let offers;
+let chosen = {}; // the selectors of the last draw
+let now = null; // the episode: its id, where it comes from, how it is answered, whether it is over
+let lastResult = null;
+let repaint = () => {};
 const tables = new Map(); // as written in SQL → its list item
 
 export async function start() {
@@ -34,15 +40,21 @@ export async function start() {
     $(form).addEventListener("submit", (event) => (event.preventDefault(), act()));
   }
   repaint = editor($("sql"), $("painted"), runQuery);
+  $("said").addEventListener("input", () => fit($("said")));
   $("said").addEventListener("keydown", (event) => {
-    if (event.key === "Enter" && !event.shiftKey) (event.preventDefault(), giveAnswer());
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) (event.preventDefault(), giveAnswer());
   });
-  $("said").addEventListener("input", fitAnswer);
-  $("surprise").addEventListener("click", () => reset({}));
-  $("next").addEventListener("click", () => reset(chosen));
-  $("again").addEventListener("click", () => reset({ ...taskOf(now.metadata), answer_form: chosen.answer_form }));
-  for (const button of [$("other"), $("quit").firstChild]) button.addEventListener("click", showStart);
+  $("surprise").addEventListener("click", () => draw({}));
+  $("next").addEventListener("click", () => draw(chosen));
+  $("again").addEventListener("click", () => play(taskOf(now)));
+  $("other").addEventListener("click", showStart);
+  $("leave").addEventListener("click", showStart);
   $("take").addEventListener("click", takeResult);
+  $("retry").addEventListener("click", reveal);
+  window.addEventListener("hashchange", followAddress);
+  window.addEventListener("beforeunload", (event) => {
+    if (now && !now.done && now.begun) event.preventDefault();
+  });
   offers = await (await fetch("offers")).json();
   $("budget").textContent = offers.max_steps;
   const form = $("choose").elements;
@@ -52,14 +64,8 @@ export async function start() {
   form.db_id.addEventListener("change", offerHardness);
   form.hardness.addEventListener("change", countOffer);
   offerSplits();
-  const named = Object.fromEntries(new URLSearchParams(location.hash.split("?")[1]));
-  if (named.task_id) {
-    chosen = named.dataset ? { dataset: named.dataset } : {};
-    await reset(named);
-  }
+  await followAddress();
 }
-
-let repaint = () => {};
 
 // --- choosing -----------------------------------------------------------------------------------------------
 
@@ -99,61 +105,92 @@ function count(hardness) {
 
 function countOffer() {
   const number = count($("choose").elements.hardness.value);
-  const fit = number === null ? "each is made when you ask for it." : `${number} fit${number === 1 ? "s" : ""} your choice.`;
-  $("offer").textContent = `${picked().summary}; ${fit}`;
+  const fits = number === null ? "each is made when you ask for it." : `${number} fit${number === 1 ? "s" : ""} your choice.`;
+  $("offer").textContent = `${picked().summary}; ${fits}`;
 }
 
 function begin() {
   const form = new FormData($("choose"));
-  reset(Object.fromEntries([...form].filter(([, value]) => value)));
+  draw(Object.fromEntries([...form].filter(([, value]) => value)));
 }
 
-const taskOf = ({ dataset, task_id, variant }) => ({ dataset, task_id, variant });
+/** What names a task, and how it is answered; in an address these follow "#play?". */
+const taskOf = ({ metadata: { dataset, task_id, variant, answer_form } }) => ({ dataset, task_id, variant, answer_form });
+
+/** Play the question that the address names, unless it is played already. */
+async function followAddress() {
+  const named = Object.fromEntries(new URLSearchParams(location.hash.split("?")[1]));
+  if (!named.task_id || (now && taskOf(now).task_id === named.task_id)) return;
+  if (now && !now.done && now.begun) return banner("Leave this episode first; then open the address of the other one.");
+  chosen = named.dataset ? { dataset: named.dataset } : {};
+  if (named.variant) named.variant = Number(named.variant);
+  await play(named);
+}
 
 // --- an episode ---------------------------------------------------------------------------------------------
 
-/** Start an episode on the selectors; of those that fit one is drawn. */
-async function reset(selectors) {
-  const again = "task_id" in selectors;
-  if (!again) chosen = selectors;
-  const drawn = again ? {} : { seed: crypto.getRandomValues(new Uint32Array(1))[0] };
-  const episode_id = [...crypto.getRandomValues(new Uint8Array(16))].map((b) => b.toString(16).padStart(2, "0")).join("");
-  const data = await ask("reset", { ...selectors, ...drawn, episode_id }, "Drawing a question");
-  if (!data) return;
-  now = { episode_id, metadata: data.metadata, form: data.metadata.answer_form, done: false };
-  lastResult = null;
-  showEpisode(data.observation);
+/** Draw one of the questions that fit the selectors. */
+async function draw(selectors) {
+  const seed = crypto.getRandomValues(new Uint32Array(1))[0];
+  if (await play({ ...selectors, seed })) chosen = selectors;
 }
 
+/** Start an episode; return whether it did. */
+async function play(selectors) {
+  const episode_id = [...crypto.getRandomValues(new Uint8Array(16))].map((b) => b.toString(16).padStart(2, "0")).join("");
+  const data = await ask("reset", { ...selectors, episode_id }, "Fetching a question");
+  if (!data) return false;
+  now = { episode_id, metadata: data.metadata, form: data.metadata.answer_form, done: false, begun: false };
+  lastResult = null;
+  showEpisode(data.observation);
+  return true;
+}
+
+/** Send a message; null if it was refused, the connection lost, or the episode left meanwhile. One at a time. */
 async function ask(type, data, doing) {
+  if (running) return null;
   banner("");
-  busy(doing);
+  busy(`${doing} …`);
+  connection ??= connected();
+  const mine = connection;
   try {
-    connection ??= new Connection(lost);
-    return await connection.ask(type, data);
+    const answer = await mine.ask(type, data);
+    return mine === connection ? answer : null;
   } catch (error) {
+    if (mine !== connection) return null;
     if (error instanceof Lost) lost(error.message);
     else if (error instanceof Refused) banner(error.message);
     else throw error;
     return null;
   } finally {
-    busy("");
+    if (mine === connection || !connection) busy("");
   }
 }
 
+function connected() {
+  const made = new Connection((why) => made === connection && lost(why));
+  return made;
+}
+
 function lost(why) {
+  hangUp();
+  const gone = now && !now.done;
+  if (gone) freeze();
+  banner(gone ? `${why} The episode is gone with it: it lives as long as its connection. What you wrote is still here.` : why);
+}
+
+function hangUp() {
   connection?.close();
   connection = null;
-  if (now && !now.done) freeze();
-  banner(why);
+  busy("");
 }
 
 /** No step can be taken any more; what was written and seen stays. */
 function freeze() {
+  now.done = true;
   for (const control of $("episode").querySelectorAll("#controls button, #tables button")) control.disabled = true;
-  const button = el("button", { type: "button", class: "primary", onclick: () => reset(chosen) }, "Start another question");
-  $("steps").prepend(el("li", { class: "gone" }, el("p", {}, "This episode cannot go on. "), button));
-  if (now) now.done = true;
+  const button = el("button", { type: "button", class: "primary", onclick: () => draw(chosen) }, "Start another question");
+  $("steps").prepend(el("li", {}, el("p", {}, "This episode cannot go on. "), button));
 }
 
 async function step(action, argument) {
@@ -161,18 +198,17 @@ async function step(action, argument) {
   const data = await ask("step", { action_type: action, argument }, `${action} is running`);
   if (!data) return;
   const seen = data.observation;
-  const over = data.done && seen.metadata.outcome_return === undefined;
-  addStep(action, argument, seen, data.reward);
-  if (over) {
+  if (data.done && seen.metadata.outcome_return === undefined) {
     freeze();
-    return banner("The server closed this episode, most likely because nothing was done for a while.");
+    return banner("The server closed this episode, most likely because nothing was done for a while. What you wrote is still here.");
   }
+  now.begun = true;
+  const learned = action === "DESCRIBE" && !seen.error && learn(seen.result);
+  const item = addStep(action, argument, seen, Number(data.reward));
+  if (!learned) item.scrollIntoView({ block: "nearest" });
   showBudget(seen);
-  if (action === "DESCRIBE" && !seen.error) learn(seen.result);
-  if (seen.columns.length && !seen.error) {
-    lastResult = seen.truncated ? null : seen;
-    $("take").hidden = !lastResult || now.form === "sql";
-  }
+  if (seen.columns.length && !seen.error) offerResult(seen);
+  busy(summary(action, seen));
   if (data.done) await showEnd(seen);
 }
 
@@ -185,14 +221,17 @@ async function submit(action, area, otherwise) {
     banner(otherwise);
     return area.focus();
   }
+  const episode = now;
   await step(action, area.value);
-  if (!now.done) area.focus({ preventScroll: true });
+  const here = document.activeElement;
+  if (now === episode && !now.done && (here === document.body || area.form.contains(here))) area.focus({ preventScroll: true });
 }
 
 // --- showing it ---------------------------------------------------------------------------------------------
 
+/** Leave the episode, if there is one; its place on the server is free at once. */
 function showStart() {
-  if (now && !now.done) (connection?.close(), (connection = null)); // the episode is left, and its place is free
+  hangUp();
   now = null;
   banner("");
   $("episode").hidden = true;
@@ -205,14 +244,15 @@ function showEpisode(seen) {
   $("start").hidden = true;
   $("episode").hidden = false;
   $("end").hidden = true;
-  $("controls").hidden = $("quit").hidden = false;
-  const address = `#play?${new URLSearchParams({ dataset, task_id })}`;
-  const link = el("a", { href: address, title: "The address of this question" }, task_id);
+  $("controls").hidden = $("leave").hidden = false;
+  const task = Object.entries(taskOf(now)).filter(([name, value]) => value && !(name === "answer_form" && value === "value"));
+  const link = el("a", { href: `#play?${new URLSearchParams(task)}`, title: "The address of this question" }, task_id);
   $("origin").replaceChildren(`${dataset} · ${db_id} · split ${split} · `, link);
   $("question").textContent = seen.question;
   $("steps").replaceChildren();
   for (const area of [$("sql"), $("said")]) area.value = "";
-  (repaint(), fitAnswer());
+  repaint();
+  fit($("said"));
   for (const control of $("controls").querySelectorAll("button")) control.disabled = false;
   $("take").hidden = true;
   const form = FORMS[now.form];
@@ -229,29 +269,25 @@ function showEpisode(seen) {
 function showTables(seen) {
   tables.clear();
   for (const name of tablesOf(seen.schema_info)) {
-    const act = (action) => () => step(action, name);
-    const item = el(
-      "li", {},
-      el("div", { class: "table" },
-        el("span", { class: "name" }, name),
-        el("span", { class: "count quiet" }),
-        el("button", { type: "button", class: "small describe", onclick: act("DESCRIBE"), "aria-label": `Describe ${name}` }, "Describe"),
-        el("button", { type: "button", class: "small sample", onclick: act("SAMPLE"), "aria-label": `Sample ${name}` }, "Sample"),
-      ),
-    );
-    tables.set(name, item);
+    const button = (action, label) =>
+      el("button", { type: "button", class: "small", onclick: () => step(action, name), "aria-label": `${label} ${name}` }, label);
+    const head = el("div", { class: "table" }, el("span", { class: "name" }, name), el("span", { class: "count quiet" }));
+    head.append(button("DESCRIBE", "Describe"), button("SAMPLE", "Sample"));
+    tables.set(name, el("li", {}, head));
   }
   $("tables").replaceChildren(...tables.values());
   showKnown();
 }
 
+/** Put what DESCRIBE says beside the table's name; return whether it could be read. */
 function learn(text) {
   const found = described(text), item = found && tables.get(found.name);
-  if (!item) return;
+  if (!item) return false;
   item.querySelector(".columns")?.remove();
   item.querySelector(".count").textContent = found.count;
   item.append(columnsOf(found));
   showKnown();
+  return true;
 }
 
 function showKnown() {
@@ -263,9 +299,8 @@ function showBudget(seen) {
   const all = seen.step_count + seen.budget_remaining, left = seen.budget_remaining;
   const pips = Array.from({ length: all }, (_, at) => el("i", { class: at < seen.step_count ? "spent" : "" }));
   $("pips").replaceChildren(...(all <= 40 ? pips : []));
-  $("pips").setAttribute("aria-label", `${left} of ${all} steps left`);
   $("left").textContent = left === 1 ? "1 step left: answer now" : `${left} steps left`;
-  $("left").className = left <= 3 && !now.done ? "few" : "";
+  $("left").className = left <= 3 && !seen.done ? "few" : "";
 }
 
 function addStep(action, argument, seen, reward) {
@@ -277,7 +312,7 @@ function addStep(action, argument, seen, reward) {
   const paid = reward ? el("p", { class: "paid" }, `Reward ${signed(reward)}`) : null;
   const item = el("li", {}, did, ...outcome(action, seen), paid);
   $("steps").prepend(item);
-  item.scrollIntoView({ block: "nearest" });
+  return item;
 }
 
 function outcome(action, seen) {
@@ -288,12 +323,18 @@ function outcome(action, seen) {
     const many = `${found.columns.length} column${found.columns.length === 1 ? "" : "s"}, ${found.count}`;
     return [el("details", {}, el("summary", {}, many), columnsOf(found))];
   }
-  if (seen.columns.length) {
-    const counted = seen.result.slice(seen.result.lastIndexOf("\n") + 1);
-    return [table(seen.columns, seen.rows), el("p", { class: "quiet" }, counted)];
-  }
+  if (seen.columns.length) return [table(seen.columns, seen.shown ?? []), el("p", { class: "quiet" }, counted(seen))];
   const { verdict, truncated } = seen.metadata;
   return [el("p", {}, action === "ANSWER" ? verdictWords(verdict, truncated).join(". ") : seen.result)];
+}
+
+/** The line under a result that counts its rows. */
+const counted = (seen) => seen.result.slice(seen.result.lastIndexOf("\n") + 1);
+
+/** What is said of a step to whoever does not see it. */
+function summary(action, seen) {
+  if (seen.error) return `${action}: ${seen.error}`;
+  return `${action}: ${seen.columns.length ? counted(seen).replace(/[()]/g, "") : "done"}`;
 }
 
 function reuse(sql) {
@@ -302,18 +343,19 @@ function reuse(sql) {
   $("sql").focus();
 }
 
-function takeResult() {
-  if (!lastResult) return;
-  const { rows, columns } = lastResult;
-  const value = columns.length > 1 ? rows : rows.length === 1 ? rows[0][0] : rows.map(([cell]) => cell);
-  $("said").value = JSON.stringify(value);
-  fitAnswer();
-  $("said").focus();
+function offerResult(seen) {
+  lastResult = seen.truncated ? null : seen;
+  $("take").hidden = !lastResult || now.form === "sql" || !seen.rows.length;
 }
 
-function fitAnswer() {
-  $("said").style.height = "auto";
-  $("said").style.height = `${$("said").scrollHeight}px`;
+function takeResult() {
+  const { rows, columns } = lastResult;
+  const value = columns.length > 1 ? rows : rows.length === 1 ? rows[0][0] : rows.map(([cell]) => cell);
+  $("said").focus();
+  $("said").select();
+  // Typed rather than set, so that Ctrl+Z brings back what stood there.
+  if (!document.execCommand("insertText", false, JSON.stringify(value))) $("said").value = JSON.stringify(value);
+  fit($("said"));
 }
 
 async function showEnd(seen) {
@@ -323,12 +365,11 @@ async function showEnd(seen) {
   const won = verdict === "correct";
   $("end").className = `card end ${won ? "won" : "lost"}`;
   $("verdict").textContent = `${won ? "✓" : "✗"} ${headline}`;
-  const steps = `You took ${seen.step_count} step${seen.step_count === 1 ? "" : "s"}; the oracle takes ${par} at this ${hardness} question.`;
-  $("told").textContent = [why, steps, `Your return is ${signed(total)}.`].filter(Boolean).join(" ");
+  const steps = `You took ${seen.step_count} step${seen.step_count === 1 ? "" : "s"}; a player that knows the answer takes ${par} at this ${hardness} question.`;
+  $("told").textContent = [why, steps, `The reward of the whole episode, its return, is ${signed(total)}.`].filter(Boolean).join(" ");
   $("chart").replaceChildren(rewardChart(components, total));
-  $("controls").hidden = $("quit").hidden = true;
+  $("controls").hidden = $("leave").hidden = true;
   for (const button of $("tables").querySelectorAll("button")) button.disabled = true;
-  $("revealed").replaceChildren();
   $("end").hidden = false;
   $("verdict").focus({ preventScroll: true });
   $("end").scrollIntoView({ block: "nearest" });
@@ -338,22 +379,27 @@ async function showEnd(seen) {
 /** Show the gold and the oracle's way, which the server renders for this ended episode. */
 async function reveal() {
   const episode = now;
+  const say = (text, again) => {
+    $("revealing").textContent = text;
+    $("retry").hidden = !again;
+  };
+  $("revealed").replaceChildren();
+  say("Fetching the answer …", false);
   try {
     const response = await fetch(`ends/${episode.episode_id}`);
-    if (!response.ok || now !== episode) return;
-    $("revealed").innerHTML = await response.text(); // the server's own, escaped there
+    const shown = await response.text();
+    if (now !== episode) return;
+    if (!response.ok) throw new Error();
+    $("revealed").innerHTML = shown; // the server's own, escaped there
     paintAll($("revealed"));
+    say("", false);
   } catch {
-    // Without it the end is still told.
+    if (now === episode) say("The answer could not be fetched.", true);
   }
 }
 
-function banner(text) {
-  $("banner").textContent = text;
-  $("banner").hidden = !text;
-}
-
 function busy(doing) {
-  $("working").textContent = doing ? `${doing} …` : "";
-  document.body.toggleAttribute("data-busy", Boolean(doing));
+  running = doing.endsWith("…");
+  $("working").textContent = doing;
+  document.body.toggleAttribute("data-busy", running);
 }

@@ -34,12 +34,17 @@ export function paintAll(root) {
   for (const code of root.querySelectorAll("code.sql")) code.replaceChildren(painted(code.textContent));
 }
 
+/** Make a text area as high as its text. */
+export function fit(area) {
+  area.style.height = "auto";
+  area.style.height = `${area.scrollHeight + area.offsetHeight - area.clientHeight}px`;
+}
+
 /** Keep the coloured text beneath a text area the same as what is written in it. */
 export function editor(area, beneath, run) {
   const repaint = () => {
     beneath.replaceChildren(painted(area.value), "\n");
-    area.style.height = "auto";
-    area.style.height = `${area.scrollHeight}px`;
+    fit(area);
   };
   area.addEventListener("input", repaint);
   area.addEventListener("scroll", () => {

@@ -1,6 +1,6 @@
 // Recorded episodes, two beside each other, step by step.
 
-import { $, el, fill, rewardChart, verb, verdictWords } from "./parts.js";
+import { $, banner, el, fill, rewardChart, verb, verdictWords } from "./parts.js";
 import { painted } from "./sql.js";
 
 const episodes = [];
@@ -31,18 +31,20 @@ async function openFiles(files) {
       if (!found.length || !found.every(isEpisode)) throw new Error();
       read.push(...found);
     } catch {
-      $("banner").textContent = `${file.name} holds no trajectories: open a trajectories.jsonl of scripts/evaluate.py.`;
-      $("banner").hidden = false;
-      return;
+      return banner(`${file.name} holds no trajectories: open a trajectories.jsonl of scripts/evaluate.py.`);
     }
   }
-  $("banner").hidden = true;
+  banner("");
   episodes.unshift(...read);
   offerTasks();
 }
 
-const isStep = (step) => [step?.action_type, step?.argument, step?.result].every((text) => typeof text === "string");
-const isEpisode = (one) => typeof one?.task_id === "string" && Array.isArray(one.trajectory) && one.trajectory.every(isStep);
+const isText = (...texts) => texts.every((text) => typeof text === "string");
+const isStep = (step) => isText(step?.action_type, step?.argument, step?.result);
+const isEpisode = (one) =>
+  isText(one?.policy, one?.dataset, one?.split, one?.db_id, one?.task_id, one?.question) &&
+  Array.isArray(one.trajectory) &&
+  one.trajectory.every(isStep);
 const taskKey = (one) => `${one.dataset} ${one.task_id} ${one.variant ?? 0}`;
 
 function offerTasks() {
@@ -86,18 +88,13 @@ function go(to) {
 function play() {
   if (at === Number($("at").max)) go(0);
   timer = setInterval(() => go(at + 1), 1200);
-  press("Pause", true);
+  $("run").textContent = "Pause";
 }
 
 function pause() {
   clearInterval(timer);
   timer = null;
-  press("Play", false);
-}
-
-function press(label, pressed) {
-  $("run").textContent = label;
-  $("run").setAttribute("aria-pressed", pressed);
+  $("run").textContent = "Play";
 }
 
 function shown(episode) {
