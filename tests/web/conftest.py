@@ -12,7 +12,7 @@ from hostile_sql import ROOT
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-SHOTS = ROOT / "build" / "screenshots"
+SHOTS = ROOT / ".cache" / "screenshots"
 SIZES = {"desktop": (1280, 900), "tablet": (820, 1180), "phone": (360, 740)}
 ARGUMENTS = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "

@@ -382,7 +382,7 @@ def test_the_picture_of_the_readme(visit: Visit, server: str, golds: QuestionSet
     me.page.set_viewport_size({"width": 1280, "height": 1000})
     me.page.goto("about:blank")
     me.page.goto(f"{server}/web/#play?dataset=starter&task_id=choir_archive-024")
-    question = golds.by_id(me.task())
+    question = golds.by_id("choir_archive-024")
     me.describe("work")
     me.query("SELECT title, year_written FROM work WHERE sung_in = 'French' ORDER BY year_written")
     me.query(question.gold_sql)
