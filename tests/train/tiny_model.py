@@ -112,6 +112,9 @@ def main() -> None:
     print(f"{model.num_parameters():,} parameters")  # noqa: T201
     if reply:
         teach(model, tokenizer, reply[0])
+    else:
+        # `transformers serve` 5.24 answers 500 to a call that is no JSON, and random weights write such.
+        model.generation_config.suppress_tokens = tokenizer.convert_tokens_to_ids(TAGS)
     tokenizer.save_pretrained(folder)
     model.save_pretrained(folder)
 
