@@ -1,14 +1,17 @@
 """Settings to shared resources to a FastAPI app, and how it is served and stopped. Wires only."""
 
 import argparse
+import asyncio
 import logging
 import os
 import signal
 import socket
 import sys
+import time
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
+from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI, Request
@@ -51,7 +54,7 @@ def build_app(settings: Settings) -> FastAPI:
     sessions = Sessions(resources, telemetry)
     # "1.0.0" is the version of OpenEnv's HTTP interface, by which `openenv validate --url` picks its profile.
     app = FastAPI(title="SQLEnv", version="1.0.0", description=DESCRIPTION, license_info={"name": "MIT"})
-    app.state.resources = resources
+    app.state.resources, app.state.sessions = resources, sessions
     silence = max(2 * settings.session_timeout, settings.session_timeout + 60)
     app.state.traffic = Traffic(settings.max_message, settings.max_sessions + SPARE_SOCKETS, silence, telemetry)
     app.add_middleware(Guard, traffic=app.state.traffic)
@@ -91,15 +94,35 @@ async def _task_error(_request: Request, error: Exception) -> JSONResponse:
 
 
 class Server(uvicorn.Server):
-    """uvicorn, but a stop lets the messages under way be answered before connections are closed."""
+    """uvicorn, but a stop lets episodes end if there is time for that, and answers the messages under way."""
+
+    _is_urgent = False
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Stop; asked a second time, without waiting for episodes."""
+        self._is_urgent = self.should_exit
+        super().handle_exit(sig, frame)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Take no connection and no message more, wait for those under way, then close."""
+        """Take no episode more and wait for those that run; then no connection and no message, and close."""
+        settings, traffic = app.state.resources.settings, app.state.traffic
+        if settings.drain_seconds:
+            await self._drain(settings.drain_seconds)
         for server in self.servers:
             server.close()
-        state = app.state
-        await state.traffic.drain(state.resources.settings.stop_seconds)
+        await traffic.drain(settings.stop_seconds)
         await super().shutdown(sockets)
+
+    async def _drain(self, seconds: float) -> None:
+        """Wait for running episodes. Meanwhile ``/health`` answers 503, so that a balancer sends nobody here."""
+        sessions, until = app.state.sessions, time.monotonic() + seconds
+        sessions.draining = True
+        logger.info("Draining: %d episodes run, for %g s at most", sessions.playing, seconds)
+        while not self._is_urgent:
+            await app.state.traffic.let_go()
+            if not sessions.playing or time.monotonic() > until:
+                break
+            await asyncio.sleep(0.1)
 
 
 def _app_or_exit() -> FastAPI:

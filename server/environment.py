@@ -111,8 +111,8 @@ class SQLEnvironment(Catalogue, Environment[SQLAction, SQLObservation, SQLState]
 
     def _selected(self, seed: Any, episode_id: Any, selectors: Mapping[str, Any]) -> "_Selected":
         """Check what reset is given."""
-        self._admit()
         number = self._begin_nothing()
+        self._admit()
         selection = Selection.parse(seed, selectors)
         episode_id = checked("episode_id", episode_id, str) or str(uuid.uuid4())
         if len(episode_id) > 255 or _text(episode_id) != episode_id:
@@ -328,6 +328,12 @@ class SQLEnvironment(Catalogue, Environment[SQLAction, SQLObservation, SQLState]
                 return self._chosen
             episode = self._task.episode
             return self._chosen.model_copy(update={"step_count": episode.step_count, "done": episode.done})
+
+    @property
+    def is_playing(self) -> bool:
+        """Whether an episode is running."""
+        task = self._task
+        return task is not None and not task.episode.done
 
     @property
     def ended(self) -> "Ended | None":

@@ -16,6 +16,7 @@ from openenv.core.env_server.types import WSErrorCode
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketDisconnect
 
+from sql_env.server.connections import STOPPING, Session
 from sql_env.server.traffic import FULL, GONE, Refusal, Traffic
 
 BODY_SECONDS = 30
@@ -40,6 +41,8 @@ class Guard:
         if scope["type"] == "websocket":
             with self._traffic.socket() as room:
                 await (_Socket(self._traffic, scope, receive, send).serve(self._app) if room else self._no_room(send))
+        elif self._traffic.draining and scope["path"].endswith("/health"):
+            await _respond(send, HTTPStatus.SERVICE_UNAVAILABLE, STOPPING)  # a balancer sends nobody here any more
         elif scope["type"] == "http" and scope["method"] in ("POST", "PUT", "PATCH", "DELETE"):
             await self._request(scope, receive, send)
         else:
@@ -47,7 +50,8 @@ class Guard:
 
     async def _no_room(self, send: Send) -> None:
         self._traffic.telemetry.message_refused("no_room")
-        await _respond(send, HTTPStatus.SERVICE_UNAVAILABLE, FULL, kind="websocket.http.response")
+        why = STOPPING if self._traffic.draining or self._traffic.stopping else FULL
+        await _respond(send, HTTPStatus.SERVICE_UNAVAILABLE, why, kind="websocket.http.response")
 
     async def _request(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Read the body before the application does, hand it on, and count the request while it is under way."""
@@ -193,23 +197,41 @@ class _Socket:
         self._watch = _Watch(receive)
         self._under_way = False
         self._taken = 0
+        self._session: Session | None = None
+        self._let_go = False
 
     async def serve(self, app: ASGIApp) -> None:
         """Serve until the connection ends."""
-        with _given_up(self._watch), suppress(WebSocketDisconnect):  # OpenEnv's answer found nobody: nothing is wrong
+        # OpenEnv's answer may find nobody: nothing is wrong.
+        with _given_up(self._watch), suppress(WebSocketDisconnect), self._traffic.serving(self):
             try:
                 await app(self._scope, self._next, self._send)
             finally:
                 self._answered()
 
+    def plays(self, session: Session) -> None:
+        """Take note of the session that was opened for this connection."""
+        self._session = session
+
+    async def let_go(self) -> None:
+        """Close the connection, unless an episode is running or a message under way."""
+        if self._under_way or self._let_go or (self._session is not None and self._session.is_playing):
+            return
+        self._let_go = True
+        await self._send({"type": "websocket.close", "code": 1012, "reason": STOPPING})
+
     async def _next(self) -> Message:
         """Return the next message for the application, which asks once it has answered the one before."""
         self._answered()
+        if self._traffic.draining:
+            await self.let_go()
         while True:
             self._taken += 1
             if not self._taken % BURST:
                 await asyncio.sleep(0)
             message = await self._patiently()
+            if self._let_go:  # what came at the same time is not answered any more
+                return {"type": "websocket.disconnect", "code": 1012}
             if message["type"] != "websocket.receive":
                 return message
             try:

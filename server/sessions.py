@@ -15,6 +15,7 @@ from openenv.core.env_server.http_server import HTTPEnvServer
 from openenv.core.env_server.types import ConcurrencyConfig, SessionInfo
 
 from sql_env.models import SQLAction, SQLObservation, SQLState
+from sql_env.server.connections import CONNECTION, STOPPING
 from sql_env.server.environment import NAME, Ended, SQLEnvironment
 from sql_env.server.errors import TaskError
 from sql_env.server.resources import Resources
@@ -73,9 +74,13 @@ class Sessions(HTTPEnvServer):
             ),
             state_cls=SQLState,
         )
+        self.draining = False
+        """Whether no episode may begin any more."""
         self._telemetry = telemetry
         self._closing: set[asyncio.Future[None]] = set()
         telemetry.watch("sessions_open", "Sessions open now.", lambda: self.active_sessions)
+        telemetry.watch("episodes_running", "Episodes running now.", lambda: self.playing)
+        telemetry.watch("draining", "Whether the server takes no new episodes, 1 or 0.", lambda: self.draining)
         telemetry.watch("sessions_limit", "Sessions that may be open at once.", lambda: settings.max_sessions)
 
     async def _create_session(self) -> tuple[str, SQLEnvironment]:
@@ -84,6 +89,8 @@ class Sessions(HTTPEnvServer):
         OpenEnv reserves a place, then makes the environment on a thread. A caller that is cancelled in between would
         leave a place taken that no reaper sees: so the making is not cancelled with it, and its session is closed.
         """
+        if self.draining:
+            raise SessionCapacityError(len(self._sessions), 0, STOPPING)
         making = asyncio.ensure_future(super()._create_session())
         try:
             session_id, environment = await asyncio.shield(making)
@@ -96,6 +103,9 @@ class Sessions(HTTPEnvServer):
         assert isinstance(environment, ServedEnvironment)
         environment.readmit = partial(self._readmit, session_id, environment)
         environment.begin_session(session_id)
+        connection = CONNECTION.get()
+        if connection is not None:
+            connection.plays(environment)
         return session_id, environment
 
     def _close_unwanted(self, made: "asyncio.Future[tuple[str, Any]]") -> None:
@@ -108,8 +118,10 @@ class Sessions(HTTPEnvServer):
         """Give a session that was closed under its connection a place again, so that it counts.
 
         Raises:
-            TaskError: there is none.
+            TaskError: there is none, or the server is stopping.
         """
+        if self.draining:
+            raise TaskError(STOPPING)
         if session_id in self._sessions:
             return
         if len(self._sessions) >= self._max_concurrent_envs:
@@ -141,6 +153,12 @@ class Sessions(HTTPEnvServer):
         environment = self._sessions.get(session_id)
         self._update_session_activity(session_id)
         return environment if isinstance(environment, SQLEnvironment) else None
+
+    @property
+    def playing(self) -> int:
+        """How many episodes are running."""
+        found = (env for env in self._sessions.values() if isinstance(env, SQLEnvironment))
+        return sum(environment.is_playing for environment in found)
 
     def ended(self, episode_id: str) -> Ended | None:
         """Return an episode that is over and whose session is open, gold and all; None if there is none."""

@@ -83,6 +83,12 @@ class Settings:
     stop_seconds: float = _setting(
         2.3, "seconds", "Longest wait for steps under way when the server is told to stop.", least=0.1
     )
+    drain_seconds: float = _setting(
+        0.0,
+        "seconds",
+        "Longest wait for running episodes to end when the server is told to stop, while it takes no new ones.",
+        least=0,
+    )
     log_format: str = _setting("text", "name", "How log lines are written: text or json.", choices=("text", "json"))
     log_level: str = _setting(
         "info",

