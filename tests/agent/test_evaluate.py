@@ -145,11 +145,18 @@ def wait_for_lines(file: Path, number: int) -> None:
         time.sleep(0.02)
 
 
+def heed_interrupts() -> None:
+    """A shell makes what it starts in the background ignore them, and children inherit that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_ctrl_c_keeps_what_was_finished(evaluate: Callable[..., Played], starter_server: str, tmp_path: Path) -> None:
     out = tmp_path / "out"
     arguments = ["--policy", "mine:Slow", "--split", "eval", "--concurrency", "1", "--out", str(out)]
     command = [sys.executable, str(SCRIPTS / "evaluate.py"), "--base-url", starter_server, *arguments]
-    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
+    with subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heed_interrupts
+    ) as run:
         wait_for_lines(out / "trajectories.jsonl", 8)
         run.send_signal(signal.SIGINT)
         _, stderr = run.communicate(timeout=30)
