@@ -17,6 +17,7 @@ from sql_env.agent.tables import difference, p_value, percent, table
 from sql_env.agent.trajectory import Trajectory
 
 BEFORE, AFTER = "before", "after"
+ENDS = ("right", "wrong", "no answer")
 BEGIN, END = "<!-- training: begin -->", "<!-- training: end -->"
 
 Played = dict[str, dict[int, list[Trajectory]]]
@@ -107,6 +108,40 @@ def _base(folder: Path, policy: str, dataset: str, split: str) -> str:
     if not path.is_dir():
         return "–"
     return f"{100 * accuracy(read_trajectories(path)).value:.1f} %"
+
+
+def returns_line(folder: Path, arm: str = "outcome") -> str:
+    """Return a sentence on the mean return of training rollouts, in the first and the last tenth of the batches."""
+    curves = rewards(folder, arm)
+    tenth = max(1, len(curves[0]) // 10)
+    first, last = (_told([sum(part) / tenth for part in parts]) for parts in (
+        [curve[:tenth] for curve in curves], [curve[-tenth:] for curve in curves],
+    ))  # fmt: skip
+    return f"Mean return of training rollouts: {first} in the first tenth of the batches, {last} in the last."
+
+
+def _told(means: Sequence[float]) -> str:
+    return f"{sum(means) / len(means):+.2f} ({' / '.join(f'{mean:+.2f}' for mean in means)})"
+
+
+def ends_table(folder: Path, sets: Mapping[str, Set], temperatures: Sequence[float], arm: str = "outcome") -> list[str]:
+    """Return a table of how episodes end before and after GRPO, all seeds taken together."""
+    rows = []
+    for temperature in temperatures:
+        found = held_out(folder, arm, temperature)
+        for name, one in sets.items():
+            for when in (BEFORE, AFTER):
+                episodes = [episode for runs in found[one][when].values() for episode in runs]
+                ends = [_end(episode) for episode in episodes]
+                shares = [f"{100 * ends.count(end) / len(ends):.1f} %" for end in ENDS]
+                rows.append((name, f"{temperature:g}", f"{when} GRPO", str(len(ends)), *shares))
+    return table(("held out", "temperature", "when", "n", *ENDS), rows)
+
+
+def _end(episode: Trajectory) -> str:
+    if episode.verdict in (None, "empty"):
+        return ENDS[2]
+    return ENDS[0] if episode.correct else ENDS[1]
 
 
 def ablation_table(folder: Path, arms: Sequence[str], sets: Mapping[str, Set], temperature: float) -> list[str]:

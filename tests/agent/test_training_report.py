@@ -59,6 +59,18 @@ def _episodes(resources: Resources, right: int, name: str) -> list[str]:
     return [episode.to_json() + "\n" for episode in played]
 
 
+def test_the_return_of_rollouts(folder: Path) -> None:
+    told = training_report.returns_line(folder)
+    assert "+1.00 (+0.00 / +1.00 / +2.00) in the first tenth" in told
+    assert "+1.90 (+0.90 / +1.90 / +2.90) in the last" in told
+
+
+def test_how_episodes_end(folder: Path) -> None:
+    _, _, before, after = training_report.ends_table(folder, SETS, [0.0])
+    assert before == "| starter test | 0 | before GRPO | 60 | 20.0 % | 0.0 % | 80.0 % |"
+    assert after == "| starter test | 0 | after GRPO | 60 | 70.0 % | 0.0 % | 30.0 % |"
+
+
 def test_the_table_holds_each_seed_and_what_they_gained(folder: Path) -> None:
     *_, row = training_report.main_table(folder, SETS, 1.0)
     name, n, *bases, before, after, gained, over_seeds = [cell.strip() for cell in row.strip("|").split(" | ")]
