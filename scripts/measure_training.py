@@ -5,7 +5,7 @@
     python scripts/measure_training.py --report-only --out runs/training
 
 Runs each command that it prints, two at a time where there are two cores, and leaves out what is finished; a run takes
-some half an hour a seed. Without Spider installed its tasks are left out, and the results are others.
+some 80 minutes a seed. Without Spider installed its tasks are left out, and the results are others.
 """
 
 import argparse
@@ -165,6 +165,8 @@ def report(out: Path) -> str:
         f"Training took, a seed, on one core of a shared machine: {spent}.",
         "",
         "![Learning curve: mean return of rollouts, and the random policy's](figures/training_curve.png)",
+        "",
+        "Thin lines are seeds, the thick one their mean; each point is the mean of seven batches.",
     ]
     if len(arms) > 1:
         lines += [

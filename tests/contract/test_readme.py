@@ -75,7 +75,7 @@ def make_serve(command: str) -> None:
         assert "<title>SQLEnv</title>" in page.text
 
 
-def uvicorn(command: str) -> None:
+def served(command: str) -> None:
     words = shlex.split(command.replace(".venv/bin/", f"{BIN}/").replace("--port 8000", "--port 0"))
     with served_by(words) as url:
         assert httpx.get(f"{url}/health").json() == {"status": "healthy"}
@@ -135,11 +135,11 @@ COMMANDS: dict[str, Callable[..., None]] = {
     r"git clone .*": clone,
     r"make play": in_ci,
     r"make serve( PORT=8001)?": make_serve,
-    r"make push": elsewhere(PUSH, "push"),
+    r"make push PUSH=.*": elsewhere(PUSH, "push"),
     r"make \.venv/installed-train": by_make_test_train,
     r"docker (build|run) .*": DOCKER,
     r"curl .*/health": curl,
-    r"\.venv/bin/uvicorn .*": uvicorn,
+    r"\.venv/bin/(server|uvicorn) .*": served,
     r"\.venv/bin/openenv validate .*": elsewhere(VALIDATE, "validate"),
     r"\.venv/bin/python scripts/play\.py --policy human": play_by_hand,
     r"\.venv/bin/python scripts/play\.py --policy random --base-url .*": play_in_the_space,
@@ -194,7 +194,7 @@ def test_its_parts() -> None:
         "Elsewhere", "Citation", "Licences",
     ):  # fmt: skip
         assert f"\n## {part}\n" in README
-    assert "teaching AI to think like a data analyst" in README.replace("**Teaching", "**teaching")
+    assert "**Teaching AI to think like a data analyst.**" in README
     for apology in ("coming soon", "work in progress", "WIP", "TODO", "not yet", "## Status"):
         assert apology.lower() not in README.lower()
 
