@@ -175,7 +175,7 @@ def report(out: Path) -> str:
             "",
             *training_report.ablation_table(out, arms, ablated, 1.0),
             "",
-            "![Share of right rollouts while training on four rewards](figures/training_ablation.png)",
+            "![Share of right rollouts while training, by reward](figures/training_ablation.png)",
         ]
     return "\n".join(lines)
 
