@@ -115,11 +115,11 @@ class Server(uvicorn.Server):
 
     async def _drain(self, seconds: float) -> None:
         """Wait for running episodes. Meanwhile ``/health`` answers 503, so that a balancer sends nobody here."""
-        sessions, until = app.state.sessions, time.monotonic() + seconds
-        sessions.draining = True
+        sessions, traffic, until = app.state.sessions, app.state.traffic, time.monotonic() + seconds
+        sessions.draining = traffic.draining = True
         logger.info("Draining: %d episodes run, for %g s at most", sessions.playing, seconds)
         while not self._is_urgent:
-            await app.state.traffic.let_go()
+            await traffic.let_go()
             if not sessions.playing or time.monotonic() > until:
                 break
             await asyncio.sleep(0.1)

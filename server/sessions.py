@@ -6,7 +6,7 @@ over WebSocket or HTTP, or the conforming endpoint of mcp_endpoint.py.
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -157,13 +157,16 @@ class Sessions(HTTPEnvServer):
     @property
     def playing(self) -> int:
         """How many episodes are running."""
-        found = (env for env in self._sessions.values() if isinstance(env, SQLEnvironment))
-        return sum(environment.is_playing for environment in found)
+        return sum(environment.is_playing for environment in self._environments())
 
     def ended(self, episode_id: str) -> Ended | None:
         """Return an episode that is over and whose session is open, gold and all; None if there is none."""
-        found = (env for env in self._sessions.values() if isinstance(env, SQLEnvironment))
-        return next((env.ended for env in found if env.ended and env.state.episode_id == episode_id), None)
+        named = (env.ended for env in self._environments() if env.state.episode_id == episode_id)
+        return next(filter(None, named), None)
+
+    def _environments(self) -> Iterator[SQLEnvironment]:
+        """Return those of the sessions that are open; one that is still being opened has none."""
+        return (environment for environment in self._sessions.values() if isinstance(environment, SQLEnvironment))
 
     async def end(self, session_id: str) -> None:
         """Close a session; one that is closed already stays so."""

@@ -95,8 +95,7 @@ class Traffic:
             self._open.discard(connection)
 
     async def let_go(self) -> None:
-        """Take no new WebSocket, and close those on which no episode is running."""
-        self.draining = True
+        """Close the WebSockets on which no episode is running."""
         for connection in list(self._open):
             await connection.let_go()
 

@@ -19,7 +19,6 @@ def offers(resources: Resources) -> dict[str, Any]:
         "datasets": [_offer(dataset, resources) for dataset in resources.datasets.values()],
         "split": settings.split,
         "max_steps": settings.max_steps,
-        "reward_mode": settings.reward_mode,
     }
 
 
