@@ -3,7 +3,7 @@
 import { Connection, Lost, Refused } from "./connection.js";
 import { $, banner, el, fill, rewardChart, signed, table, verb, verdictWords } from "./parts.js";
 import { columnsOf, described, tablesOf } from "./schema.js";
-import { editor, fit, paintAll, painted } from "./sql.js";
+import { argumentOf, editor, fit, paintAll } from "./sql.js";
 
 const FORMS = {
   value: {
@@ -304,8 +304,7 @@ function showBudget(seen) {
 }
 
 function addStep(action, argument, seen, reward) {
-  const isSql = action === "QUERY" || (action === "ANSWER" && now.form === "sql");
-  const code = el("code", isSql ? { class: "sql" } : {}, isSql ? painted(argument) : argument);
+  const code = argumentOf(action, argument, now.form);
   const again = el("button", { type: "button", class: "small plain", onclick: () => reuse(argument) }, "Edit again");
   const number = el("span", { class: "quiet" }, `${seen.step_count}.`);
   const did = el("p", { class: "did" }, number, verb(action), code, action === "QUERY" ? again : null);

@@ -1,5 +1,7 @@
 // SQL in colours: a reader of tokens, and a text area with the coloured text beneath it.
 
+import { el } from "./parts.js";
+
 const KEYWORDS = new Set(
   `ALL AND AS ASC BETWEEN BY CASE CAST COLLATE CROSS CURRENT_DATE DESC DISTINCT ELSE END ESCAPE EXCEPT EXISTS FROM FULL
   GLOB GROUP HAVING IN INNER INTERSECT IS ISNULL JOIN LEFT LIKE LIMIT MATCH NATURAL NOT NOTNULL NULL OFFSET ON OR ORDER
@@ -27,6 +29,12 @@ export function painted(sql) {
   }
   parts.append(sql.slice(at));
   return parts;
+}
+
+/** What an action was given, as code; a statement in colours. */
+export function argumentOf(action, argument, answerForm) {
+  const isSql = action === "QUERY" || (action === "ANSWER" && answerForm === "sql");
+  return el("code", isSql ? { class: "sql" } : {}, isSql ? painted(argument) : argument);
 }
 
 /** Colour every <code class="sql"> of a part of the page. */

@@ -1,7 +1,7 @@
 // Recorded episodes, two beside each other, step by step.
 
 import { $, banner, el, fill, rewardChart, verb, verdictWords } from "./parts.js";
-import { painted } from "./sql.js";
+import { argumentOf } from "./sql.js";
 
 const episodes = [];
 let at = 0, timer = null;
@@ -99,8 +99,7 @@ function pause() {
 
 function shown(episode) {
   const steps = episode.trajectory.slice(0, at).map((step) => {
-    const isSql = step.action_type === "QUERY" || (step.action_type === "ANSWER" && episode.answer_form === "sql");
-    const code = el("code", isSql ? { class: "sql" } : {}, isSql ? painted(step.argument) : step.argument);
+    const code = argumentOf(step.action_type, step.argument, episode.answer_form);
     const gave = step.error ? el("p", { class: "error" }, step.error) : el("pre", {}, step.result);
     return el("li", {}, el("p", { class: "did" }, verb(step.action_type), " ", code), gave);
   });
