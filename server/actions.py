@@ -148,15 +148,20 @@ def carry_out(task: Task, action: str, argument: str) -> Plan:
         AgentError: the action cannot be carried out; raised while the plan runs.
     """
     if action == "DESCRIBE":
-        table = _find_table(task.schema, argument)
+        table, shown = _find_table(task.schema, argument), task.schema.shown
         task.episode.saw_table(table.name)
-        return show_table(table, 2 * task.settings.result_chars), None
+        if (action, table.name) not in shown:
+            shown[action, table.name] = show_table(table, 2 * task.settings.result_chars)
+        return shown[action, table.name], None
     if action == "SAMPLE":
         table = _find_table(task.schema, argument)
-        sql = f"SELECT * FROM {quoted(table.name)} LIMIT {task.settings.sample_rows}"  # noqa: S608
-        result = yield Statement(task.database, sql, task.limits)
-        task.episode.saw_sample(result)
-        return _shown(task, result)
+        if table.name not in task.schema.samples:
+            sql = f"SELECT * FROM {quoted(table.name)} LIMIT {task.settings.sample_rows}"  # noqa: S608
+            result = yield Statement(task.database, sql, task.limits)
+            task.schema.samples[table.name] = (result.discovery, *_shown(task, result))
+        discovery, text, rows = task.schema.samples[table.name]
+        task.episode.saw_sample(discovery)
+        return text, rows
     if action == "QUERY":
         result = yield Statement(task.database, argument, task.limits)
         task.episode.saw_result(result)

@@ -7,6 +7,7 @@ list, never from a client, so no request can name a path. Besides, a database ma
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TypeAlias
 
@@ -42,7 +43,7 @@ class Database:
         """What tells it from any other: for whatever remembers databases, without keeping images alive."""
         return self.db_id, self.path
 
-    @property
+    @cached_property
     def size(self) -> int:
         """Its size in bytes; 0 where its file is missing."""
         if self.image is not None:

@@ -13,6 +13,7 @@ import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any, Final, Protocol, TypeVar
 
 import apsw
@@ -109,16 +110,21 @@ class Engine:
         """Run a statement on this thread, or return None if the worker has to."""
         if not is_light(sql) or database.size > INLINE_FILE_BYTES:
             return None
-        cheap = replace(
-            limits,
-            vm_steps=min(limits.vm_steps, self._inline_vm_steps),
-            seconds=min(limits.seconds, INLINE_SECONDS),
-            memory=min(limits.memory, INLINE_MEMORY),
-        )
         try:
-            return self._local.connections.get(database).run(sql, cheap)
+            return self._local.connections.get(database).run(sql, _inline(limits, self._inline_vm_steps))
         except BudgetError:
             return None
+
+
+@lru_cache(maxsize=256)
+def _inline(limits: Limits, vm_steps: int) -> Limits:
+    """Return what a statement may use on the caller's thread."""
+    return replace(
+        limits,
+        vm_steps=min(limits.vm_steps, vm_steps),
+        seconds=min(limits.seconds, INLINE_SECONDS),
+        memory=min(limits.memory, INLINE_MEMORY),
+    )
 
 
 class _Local(threading.local):
@@ -137,7 +143,7 @@ def is_light(sql: str) -> bool:
     if len(sql) > 2_000:
         return False
     words = _WORDS.findall(sql)
-    return sum(word in ",jJ" for word in words) <= 15 and sum(word in "sS" for word in words) <= 4
+    return len(words) <= 4 or (sum(word in ",jJ" for word in words) <= 15 and sum(word in "sS" for word in words) <= 4)
 
 
 _WORDS = re.compile(r",|[jJ](?=[oO][iI][nN])|[sS](?=[eE][lL][eE][cC][tT])")

@@ -27,7 +27,6 @@ from sql_env.server.formatting import Shown, show_known
 from sql_env.server.questions import Question, TaskSet
 from sql_env.server.resources import Resources
 from sql_env.server.rubrics import RewardConfig, RewardRubric
-from sql_env.server.schema import quoted
 from sql_env.server.selection import Selection, checked, choose
 from sql_env.server.telemetry import Telemetry
 from sql_env.server.variants.store import MAX_VARIANT, Variant
@@ -300,7 +299,7 @@ class SQLEnvironment(Catalogue, Environment[SQLAction, SQLObservation, SQLState]
         metadata: dict[str, Any] | None = None,
     ) -> SQLObservation:
         episode, schema = task.episode, task.schema
-        described = [table for name in episode.described if (table := schema.find(quoted(name)))]
+        described = [schema.named(name) for name in episode.described]
         return SQLObservation(
             question=episode.question.question,
             schema_info=show_known(schema, described),

@@ -83,14 +83,14 @@ class Episode:
             self.described.append(name)
         self.discoveries.add(name)
 
-    def saw_sample(self, result: QueryResult) -> None:
-        """Note what SAMPLE showed."""
-        if result.reads:
-            self.discoveries.add(hash((result.columns, result.rows)))
+    def saw_sample(self, discovery: int | None) -> None:
+        """Note what SAMPLE showed, by ``QueryResult.discovery``."""
+        if discovery is not None:
+            self.discoveries.add(discovery)
 
     def saw_result(self, result: QueryResult) -> None:
         """Note what a QUERY gave."""
-        self.saw_sample(result)
+        self.saw_sample(result.discovery)
         self.last_result = result
 
     def answered(self, answer: str, max_chars: int) -> None:

@@ -53,33 +53,28 @@ class Shown:
 
 def show_result(result: QueryResult, max_rows: int, max_chars: int) -> Shown:
     """Write a result as text of at most ``max_chars`` characters and ``max_rows`` rows."""
-    header = " | ".join(_cell(name) for name in result.columns)
-    cut = len(header) > max_chars // 2 or not all(map(_is_whole, result.columns))
+    names, columns, whole = zip(*map(_cell, result.columns), strict=True)
+    header = " | ".join(names)
+    cut = len(header) > max_chars // 2 or not all(whole)
     lines, rows = [_clip(header, max_chars // 2)], []
     budget = max_chars - len(lines[0]) - 80
     for values in result.rows[:max_rows]:
-        line = " | ".join(map(_cell, values))
+        texts, data, whole = zip(*map(_cell, values), strict=True)
+        line = " | ".join(texts)
         budget -= len(line) + 1
         if budget < 0:
             break
-        cut = cut or not all(map(_is_whole, values))
+        cut = cut or not all(whole)
         lines.append(line)
-        rows.append([json_value(value) for value in values])
+        rows.append(list(data))
     missing = not result.complete or len(rows) < result.total_rows
     lines.append(_count_line(len(rows), result))
-    columns = [_clip(name, _CELL_CHARS) for name in result.columns]
-    return Shown("\n".join(lines), columns, rows, result.total_rows, missing or cut)
+    return Shown("\n".join(lines), list(columns), rows, result.total_rows, missing or cut)
 
 
 def json_value(value: SQLValue) -> JSONValue:
     """Return a value in the form that JSON carries, text cut at 300 characters."""
-    if isinstance(value, bytes):
-        return _blob(value)
-    if isinstance(value, float) and not math.isfinite(value):
-        return "Infinity" if value > 0 else "-Infinity"
-    if isinstance(value, int) and abs(value) > 2**53:
-        return str(value)
-    return _clip(value, _CELL_CHARS) if isinstance(value, str) else value
+    return _cell(value)[1]
 
 
 def show_table(table: Table, max_chars: int) -> str:
@@ -105,8 +100,10 @@ def show_known(schema: Schema, described: Sequence[Table]) -> str:
     """Write what the agent knows: the tables' names, and in one line each those it has described."""
     lines = ["Tables: " + ", ".join(map(quoted_if_needed, schema.names))]
     for table in described:
-        columns = ", ".join(f"{quoted_if_needed(c.name)} {c.type}".rstrip() for c in table.columns)
-        lines.append(f"{quoted_if_needed(table.name)}({columns})")
+        if ("known", table.name) not in schema.shown:
+            columns = ", ".join(f"{quoted_if_needed(c.name)} {c.type}".rstrip() for c in table.columns)
+            schema.shown["known", table.name] = f"{quoted_if_needed(table.name)}({columns})"
+        lines.append(schema.shown["known", table.name])
     return "\n".join(lines)
 
 
@@ -129,15 +126,33 @@ def _names(names: Sequence[str]) -> str:
     return ", ".join(map(quoted_if_needed, names))
 
 
-def _cell(value: SQLValue) -> str:
-    if value is None:
-        return "NULL"
+def _cell(value: SQLValue) -> tuple[str, JSONValue, bool]:
+    """Return a cell as text, as data, and whether both are uncut."""
     if isinstance(value, str):
-        text = _clip(value, _CELL_CHARS)
-        return json_text(text) if _AMBIGUOUS.search(text) else text
-    if isinstance(value, bytes):
-        return _blob(value)
-    return repr(value) if math.isfinite(value) else str(json_value(value))
+        whole = len(value) <= _CELL_CHARS
+        kept = value if whole else _clip(value, _CELL_CHARS)
+        return _bare_or_quoted(kept), kept, whole
+    if value is None:
+        return "NULL", None, True
+    if isinstance(value, int):
+        digits = repr(value)
+        return digits, value if -_EXACT <= value <= _EXACT else digits, True
+    if isinstance(value, float):
+        if math.isfinite(value):
+            return repr(value), value, True
+        name = "Infinity" if value > 0 else "-Infinity"
+        return name, name, True
+    blob = _blob(value)
+    return blob, blob, len(value) <= _BLOB_BYTES
+
+
+_EXACT = 2**53
+"""Integers up to this are numbers in JSON, whoever reads it."""
+
+
+@lru_cache(maxsize=4096)
+def _bare_or_quoted(text: str) -> str:
+    return json_text(text) if _AMBIGUOUS.search(text) else text
 
 
 def json_text(text: str) -> str:
@@ -148,15 +163,8 @@ def json_text(text: str) -> str:
 _LINE_BREAKS = {code: f"\\u{code:04x}" for code in (0x7F, 0x85, 0x2028, 0x2029)}
 
 
-def _is_whole(value: SQLValue) -> bool:
-    """Return whether a cell is shown uncut."""
-    if isinstance(value, bytes):
-        return len(value) <= _BLOB_BYTES
-    return not isinstance(value, str) or len(value) <= _CELL_CHARS
-
-
 def _blob(value: bytes) -> str:
-    more = "" if _is_whole(value) else "…"
+    more = "" if len(value) <= _BLOB_BYTES else "…"
     return f"x'{value[:_BLOB_BYTES].hex()}{more}'"
 
 

@@ -140,14 +140,14 @@ class _Watch:
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
         self._task = asyncio.current_task()
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.Handle | None = None
         self._waiting: deque[Message] = deque()
         self._reader: asyncio.Future[None] | None = None
         self.left = asyncio.Event()
 
     def begin(self) -> None:
         """Something is being done that the client waits for."""
-        self._timer = asyncio.get_running_loop().call_later(self.SECONDS, self._look)
+        self._timer = asyncio.get_running_loop().call_soon(self._lasts)  # most is over before that
 
     def end(self) -> None:
         """It is done."""
@@ -168,6 +168,9 @@ class _Watch:
         if self._reader is not None:
             self._reader.cancel()
 
+    def _lasts(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(self.SECONDS, self._look)
+
     def _look(self) -> None:
         if self._reader is None or self._reader.done():
             self._reader = asyncio.ensure_future(self._read_ahead())
@@ -186,6 +189,51 @@ class _Watch:
                 return
 
 
+class _Silence:
+    """Raises TimeoutError in a block that lasts too long, as ``asyncio.timeout`` does, with one timer for many blocks.
+
+    To begin and end a timer for each message would be a tenth of what a step costs.
+
+    Args:
+        seconds: how long a block may last.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._task = asyncio.current_task()
+        self._began: float | None = None
+        self._is_over = False
+        self._timer: asyncio.Handle | None = None
+
+    def __enter__(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._began = loop.time()
+        if self._timer is None:
+            self._timer = loop.call_later(self._seconds, self._look)
+
+    def __exit__(self, kind: type[BaseException] | None, *_fault: object) -> None:
+        self._began = None
+        if self._is_over and kind is asyncio.CancelledError and self._task is not None:
+            self._is_over = False
+            if not self._task.uncancel():
+                raise TimeoutError from None
+
+    def close(self) -> None:
+        """Stop the timer."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _look(self) -> None:
+        loop = asyncio.get_running_loop()
+        left = self._seconds if self._began is None else self._began + self._seconds - loop.time()
+        if left > 0:
+            self._timer = loop.call_later(left, self._look)
+        elif self._task is not None:
+            self._timer = None
+            self._is_over = True
+            self._task.cancel()
+
+
 class _Socket:
     """One WebSocket: every message is checked; those under way are counted and watched; silence ends it."""
 
@@ -199,6 +247,7 @@ class _Socket:
         self._taken = 0
         self._session: Session | None = None
         self._let_go = False
+        self._silence = _Silence(traffic.patience)
 
     async def serve(self, app: ASGIApp) -> None:
         """Serve until the connection ends."""
@@ -208,6 +257,7 @@ class _Socket:
                 await app(self._scope, self._next, self._send)
             finally:
                 self._answered()
+                self._silence.close()
 
     def plays(self, session: Session) -> None:
         """Take note of the session that was opened for this connection."""
@@ -248,7 +298,7 @@ class _Socket:
     async def _patiently(self) -> Message:
         """Return the next event; of a socket that was silent for too long, its end."""
         try:
-            async with asyncio.timeout(self._traffic.patience):
+            with self._silence:
                 return await self._watch.next()
         except TimeoutError:
             await self._send({"type": "websocket.close", "code": 1001, "reason": "no message for too long"})

@@ -6,7 +6,7 @@ A data set is a folder with ``databases/`` and ``questions/``; ``questions/*.jso
 
 import json
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from pathlib import Path
@@ -179,6 +179,14 @@ class QuestionSet:
         groups = {name: tuple(q for q in self.questions if q.split == name) for name in self.splits}
         return groups | {ANY_SPLIT: self.questions}
 
+    @cached_property
+    def _by_database(self) -> dict[tuple[str, str], tuple[Question, ...]]:
+        groups: dict[tuple[str, str], list[Question]] = {}
+        for question in self.questions:
+            for split in (question.split, ANY_SPLIT):
+                groups.setdefault((split, question.db_id), []).append(question)
+        return {key: tuple(questions) for key, questions in groups.items()}
+
     def select(
         self, split: str = ANY_SPLIT, db_id: str | None = None, hardness: str | None = None, **dials: str | int | None
     ) -> tuple[Question, ...]:
@@ -197,11 +205,10 @@ class QuestionSet:
             raise TaskError(f"unknown split {_shown(split)}; {self.name} has: {', '.join((*self.splits, ANY_SPLIT))}")
         if db_id is not None and db_id not in self.databases:
             raise TaskError(f"unknown database {_shown(db_id)}; {self.name} has: {', '.join(sorted(self.databases))}")
-        chosen: Iterable[Question] = self._by_split[split]
-        if db_id is not None:
-            chosen = tuple(question for question in chosen if question.db_id == db_id)
-        asked = {"hardness": hardness, **dials}
-        chosen = tuple(question for question in chosen if self.fits(question, **asked))
+        chosen = self._by_split[split] if db_id is None else self._by_database.get((split, db_id), ())
+        wanted = self._wanted({"hardness": hardness, **dials})
+        if wanted:
+            chosen = tuple(question for question in chosen if _has(question, wanted))
         if not chosen:
             answer_type = dials.get("answer_type")
             told = {"split": split, "db_id": db_id, "hardness": hardness} | (
@@ -217,13 +224,18 @@ class QuestionSet:
         Raises:
             TaskError: a dial is for procedural tasks alone.
         """
-        wanted = {name: self._values(name, str(text)) for name, text in dials.items() if text is not None}
-        return all(getattr(question, name) in values for name, values in wanted.items())
+        return _has(question, self._wanted(dials))
 
-    def _values(self, dial: str, text: str) -> list[str]:
-        if dial not in ("hardness", "answer_type"):
-            raise TaskError(f"{self.name} has no dial {dial}; only data set {PROCEDURAL} has it")
-        return [value.strip() for value in text.split(",")]
+    def _wanted(self, dials: Mapping[str, str | int | None]) -> dict[str, list[str]]:
+        """Return the values that each dial asks for, without those that ask for nothing."""
+        wanted = {}
+        for dial, text in dials.items():
+            if text is None:
+                continue
+            if dial not in ("hardness", "answer_type"):
+                raise TaskError(f"{self.name} has no dial {dial}; only data set {PROCEDURAL} has it")
+            wanted[dial] = [value.strip() for value in str(text).split(",")]
+        return wanted
 
     def by_id(self, task_id: str) -> Question:
         """Return the question with an id.
@@ -253,6 +265,10 @@ class QuestionSet:
     def database(self, question: Question) -> Database:
         """Return the database that a question is about."""
         return self.databases[question.db_id]
+
+
+def _has(question: Question, wanted: Mapping[str, Sequence[str]]) -> bool:
+    return all(getattr(question, name) in values for name, values in wanted.items())
 
 
 def _shown(name: str) -> str:

@@ -129,6 +129,11 @@ class QueryResult:
     vm_steps: int
 
     @property
+    def discovery(self) -> int | None:
+        """What tells it from other results, in this process; None where it read no table."""
+        return hash((self.columns, self.rows)) if self.reads else None
+
+    @property
     def tables(self) -> frozenset[str]:
         """Tables that the statement read, in lower case."""
         return frozenset(table for table, _ in self.reads)

@@ -7,6 +7,8 @@ import difflib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 from sql_env.server.databases import Database
 from sql_env.server.sandbox import Ask, inspecting
@@ -41,7 +43,7 @@ class Table:
     foreign_keys: tuple[ForeignKey, ...]
     row_count: int
 
-    @property
+    @cached_property
     def primary_key(self) -> tuple[str, ...]:
         """The primary key's columns, in the key's order."""
         columns = sorted((c for c in self.columns if c.key_position), key=lambda c: c.key_position)
@@ -54,15 +56,32 @@ class Schema:
 
     tables: tuple[Table, ...]
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """The tables' names."""
         return tuple(table.name for table in self.tables)
 
+    @cached_property
+    def _by_name(self) -> dict[str, Table]:
+        return {table.name.lower(): table for table in reversed(self.tables)}
+
+    @cached_property
+    def shown(self) -> dict[tuple[str, str], str]:
+        """What is shown of each table, by what shows it; the same every time, so nobody has to write it twice."""
+        return {}
+
+    @cached_property
+    def samples(self) -> dict[str, Any]:
+        """What SAMPLE gave of each table, likewise."""
+        return {}
+
+    def named(self, name: str) -> Table:
+        """Return the table of exactly this name."""
+        return self._by_name[name.lower()]
+
     def find(self, argument: str) -> Table | None:
         """Return the table that an agent names, in any case and with any SQLite quoting."""
-        wanted = unquoted(argument).lower()
-        return next((table for table in self.tables if table.name.lower() == wanted), None)
+        return self._by_name.get(unquoted(argument).lower())
 
     def explain_unknown(self, message: str, sql: str) -> str:
         """Add near names to SQLite's "no such table" or "no such column"."""

@@ -21,7 +21,7 @@ from wire import FOREVER, HANDSHAKE, TASK_ID, ask, message, metric, wait_for_no_
 from sql_env.agent.local_server import local_server, server_process
 from sql_env.server.app import SPARE_SOCKETS, build_app
 from sql_env.server.connections import STOPPING
-from sql_env.server.guard import Guard, _Watch
+from sql_env.server.guard import Guard, _Silence, _Watch
 from sql_env.server.protocols import LONGEST_FRAME, WebSocketConnection
 from sql_env.server.settings import Settings
 from sql_env.server.telemetry import Telemetry
@@ -294,6 +294,41 @@ def test_a_silent_socket_is_closed_in_the_end() -> None:
     traffic = build_app(Settings(dataset="starter", session_timeout=1)).state.traffic
     assert traffic.patience == 61
     assert build_app(Settings(dataset="starter", session_timeout=600)).state.traffic.patience == 1200
+
+
+async def test_one_timer_tells_of_a_long_silence_after_many_short_ones() -> None:
+    silence = _Silence(0.2)
+    for _ in range(20):
+        with silence:
+            await asyncio.sleep(0.03)
+    await asyncio.sleep(0.5)  # outside a block nothing is silence
+    began = time.monotonic()
+    with pytest.raises(TimeoutError), silence:
+        await asyncio.sleep(30)
+    assert 0.15 < time.monotonic() - began < 10
+    with silence:
+        await asyncio.sleep(0)
+    silence.close()
+
+
+async def test_a_silence_does_not_swallow_a_cancellation_from_elsewhere() -> None:
+    silences = []
+
+    async def listen() -> None:
+        silences.append(_Silence(0.05))
+        with silences[0]:
+            await asyncio.sleep(30)
+
+    for late in (False, True):
+        silences.clear()
+        task = asyncio.create_task(listen())
+        await asyncio.sleep(0)
+        if late:  # both at the same moment
+            silences[0]._seconds = 0
+            silences[0]._look()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
 
 
 async def test_silence_ends_a_socket() -> None:
