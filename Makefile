@@ -33,7 +33,7 @@ serve: install  ## Serve on http://127.0.0.1:8000 (HOST and PORT change it)
 	  $$PIP --quiet --no-deps --target $@ openenv-core==0.3.0 || { rm -rf $@; echo "openenv-core 0.3.0 could not be fetched"; }
 
 test: install .cache/openenv-core-0.3.0  ## Run every test that needs neither torch, nor a container, nor a browser
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 test-docker: install  ## Build the image and run the tests that need a Docker engine
 	@$(BIN)/python -m pytest -m docker tests/docker
@@ -70,7 +70,7 @@ check: install  ## Lint, types, layers
 	@MYPYPATH=build/types $(BIN)/mypy -p sql_env
 	@PYTHONPATH=build/types $(BIN)/lint-imports --no-cache
 
-bench: install  ## Measure a step beside OpenEnv's echo environments
+bench: install  ## Measure the speed that is promised beside OpenEnv's echo environments
 	@$(BIN)/python scripts/load_test.py
 
 clean:  ## Remove what was built

@@ -4,6 +4,7 @@ from typing import Any
 
 from openenv.core.client_types import StepResult
 from openenv.core.env_client import EnvClient
+from websockets.exceptions import ConnectionClosed
 
 from sql_env.models import SQLAction, SQLObservation, SQLState
 
@@ -19,9 +20,17 @@ class SQLEnvClient(EnvClient[SQLAction, SQLObservation, SQLState]):
             print(result.observation.result)
 
     ``reset`` takes ``seed``, ``dataset``, ``split``, ``index``, ``task_id``, ``db_id``, ``hardness`` and
-    ``answer_form``. A selector that names nothing raises RuntimeError with the server's message. A trainer that is
-    silent for long should pass ``websocket_ping_interval_s=None``.
+    ``answer_form``. A selector that names nothing raises RuntimeError with the server's message. A connection that was
+    lost is made anew by the next ``reset``. A trainer that is silent for long should pass
+    ``websocket_ping_interval_s=None``.
     """
+
+    async def _reset_async(self, **kwargs: Any) -> StepResult[SQLObservation]:
+        """Begin an episode; once more, on a new connection, if a server that stops closed this one at that moment."""
+        try:
+            return await super()._reset_async(**kwargs)
+        except ConnectionClosed:
+            return await super()._reset_async(**kwargs)
 
     def _step_payload(self, action: SQLAction) -> dict[str, Any]:
         return {"action_type": action.action_type, "argument": action.argument}

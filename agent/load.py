@@ -1,115 +1,36 @@
-"""Measure servers by what a client sees: step latency and throughput, several servers interleaved in one run.
+"""Load on a server: sessions that play over WebSockets at the same time, and how long each of their steps took.
 
-Machines are shared and noisy, so servers take turns in short rounds and results are meant to be read as ratios.
-The client is a raw WebSocket without compression: parsing observations is not the server's cost.
+The client is picows without compression, which costs 15 µs a step where websockets costs 25 to 60, so that the server
+is measured and not the client. One process plays all sessions: beyond some 10,000 steps a second it is the limit.
 """
 
 import asyncio
-import itertools
 import json
+import random
 import statistics
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
-from websockets.asyncio.client import ClientConnection, connect
+try:
+    from picows.websockets import ClientConnection, connect
+    from picows.websockets.exceptions import ConnectionClosed, WebSocketException
+except ModuleNotFoundError as error:  # pragma: no cover
+    raise ModuleNotFoundError("the load test needs picows: pip install picows", name=error.name) from error
 
-Message = dict[str, Any]
+Episode: TypeAlias = Iterator[tuple[str, str]]
+"""The steps of an episode: actions and the messages that ask for them."""
 
+ACTIONS = ("DESCRIBE", "SAMPLE", "QUERY", "ANSWER")
+QUERIES = ("SELECT count(*) FROM {}", "SELECT * FROM {} LIMIT 10")
+PATIENCE = 60.0
+"""Seconds after which an answer counts as missing."""
 
-@dataclass
-class Target:
-    """A server under measurement and the times of its steps, in seconds.
-
-    Attributes:
-        episodes: whether to play SQLEnv episodes; else to send echo messages.
-        variant: the changed database that they are played on; 0 is the original.
-    """
-
-    name: str
-    base_url: str
-    episodes: bool
-    seconds: list[float] = field(default_factory=list)
-    by_action: dict[str, list[float]] = field(default_factory=dict)
-    variant: int = 0
-
-    def reset(self, seed: int) -> Message:
-        """Return the message that begins an episode."""
-        chosen = {"split": "all", "seed": seed} | ({"variant": self.variant} if self.variant else {})
-        return {"type": "reset", "data": chosen if self.episodes else {}}
-
-    @property
-    def p50(self) -> float:
-        """Median seconds of a step."""
-        return statistics.median(self.seconds)
-
-    def percentile(self, percent: int) -> float:
-        """Return a percentile of the seconds of a step."""
-        return statistics.quantiles(self.seconds, n=100, method="inclusive")[percent - 1]
-
-
-async def measure(targets: list[Target], rounds: int, steps: int) -> None:
-    """Play ``steps`` steps on each target in turn, ``rounds`` times, after a round that only warms up."""
-    for number in range(rounds + 1):
-        for target in targets:
-            async with connect(f"{target.base_url.replace('http', 'ws', 1)}/ws", compression=None) as ws:
-                timed = await _round(ws, target, number, steps)
-            if number:
-                for action, seconds in timed:
-                    target.seconds.append(seconds)
-                    target.by_action.setdefault(action, []).append(seconds)
-
-
-async def _round(ws: ClientConnection, target: Target, number: int, steps: int) -> list[tuple[str, float]]:
-    timed: list[tuple[str, float]] = []
-    for index in itertools.count(number * 7):
-        first = await _ask(ws, target.reset(index))
-        if first["type"] == "error":
-            raise RuntimeError(f"{target.name} refused to begin: {first['data']}")
-        for action, message in _actions(first, target.episodes):
-            started = time.perf_counter()
-            answer = await _ask(ws, message)
-            timed.append((action, time.perf_counter() - started))
-            if answer["type"] == "error" or answer["data"]["observation"].get("error"):
-                raise RuntimeError(f"{target.name} refused {message}: {answer['data']}")
-            if len(timed) >= steps:
-                return timed
-    return timed
-
-
-def _actions(first: Message, episodes: bool) -> Iterator[tuple[str, Message]]:
-    if not episodes:
-        for _ in range(14):
-            yield "echo", {"type": "step", "data": {"message": "hello"}}
-        return
-    tables = first["data"]["observation"]["schema_info"].removeprefix("Tables: ").split(", ")
-    for table, (action, argument) in itertools.product(
-        tables[:4], (("DESCRIBE", "{}"), ("SAMPLE", "{}"), ("QUERY", SQL))
-    ):
-        yield action, {"type": "step", "data": {"action_type": action, "argument": argument.format(table)}}
-
-
-SQL = "SELECT *, count(*) OVER () AS total FROM {} LIMIT 20"
-
-
-async def _ask(ws: ClientConnection, message: Message) -> Message:
-    await ws.send(json.dumps(message))
-    answer: Message = json.loads(await asyncio.wait_for(ws.recv(), 60))
-    return answer
-
-
-def table(targets: list[Target], references: list[Target]) -> list[str]:
-    """Return the measurements as lines of Markdown, each target's median over each reference's."""
-    names = [f"÷ {reference.name}" for reference in references]
-    lines = [" | ".join(["| server", "steps", "p50 ms", "p95 ms", "p99 ms", *names, ""]).rstrip()]
-    lines.append("|" + "---|" * (5 + len(names)))
-    for target in targets:
-        times = [f"{1e3 * seconds:.3f}" for seconds in (target.p50, target.percentile(95), target.percentile(99))]
-        ratios = [f"{target.p50 / reference.p50:.2f}" for reference in references]
-        lines.append("| " + " | ".join([target.name, f"{len(target.seconds):,}", *times, *ratios]) + " |")
-    return lines
-
+ECHO_STEPS = 14
+"""Steps between two resets of an echo server; an episode of ours has 15 at most."""
 
 HOSTILE = (
     "WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n+1 FROM r) SELECT count(*) FROM r",
@@ -127,50 +48,224 @@ HOSTILE = (
 """Statements that want all of a server: time, memory, one long operation; and two that are refused at once."""
 
 
-async def neighbours(target: Target, honest: int, hostile: int, seconds: float, think_seconds: float) -> int:
-    """Time the steps of honest sessions, which think between them, while hostile ones send their worst without pause.
+@dataclass(frozen=True)
+class Workload:
+    """What sessions do.
+
+    Attributes:
+        sessions: how many play.
+        steps: of each, resets not counted.
+        seconds: where given, how long they play instead.
+        think: mean seconds of a pause before each step; from half to one and a half of it, drawn evenly.
+        ramp: seconds over which they begin, evenly; with 0 all are connected before the first plays.
+        hostile: sessions besides, which send HOSTILE without a pause as long as the others play.
+        mix: weights of the actions. DESCRIBE, SAMPLE and QUERY name a table of the episode; an ANSWER is wrong.
+        selectors: what reset is given, besides a seed.
+        seed: makes the same workload again.
+        echo: whether the server is an echo environment: messages are words, and nothing of the above but counts.
+    """
+
+    sessions: int = 1
+    steps: int = 200
+    seconds: float | None = None
+    think: float = 0.0
+    ramp: float = 0.0
+    hostile: int = 0
+    mix: Mapping[str, float] = field(default_factory=lambda: {"DESCRIBE": 1.0, "SAMPLE": 1.0, "QUERY": 1.0})
+    selectors: Mapping[str, Any] = field(default_factory=lambda: {"split": "all"})
+    seed: int = 0
+    echo: bool = False
+
+
+@dataclass
+class Measured:
+    """What they did.
+
+    Attributes:
+        seconds: how long each answer took, by action; ``RESET`` is one.
+        errors: what went wrong, by kind, and how often.
+        hostile: hostile statements answered.
+        elapsed: seconds from the first step to the last.
+        cpu: seconds of processor time that the server took meanwhile, where that was measured.
+    """
+
+    seconds: dict[str, list[float]] = field(default_factory=dict)
+    errors: Counter[str] = field(default_factory=Counter)
+    hostile: int = 0
+    elapsed: float = 0.0
+    cpu: float = 0.0
+
+    @property
+    def steps(self) -> list[float]:
+        """The seconds of all steps, resets not among them."""
+        return [value for action, values in self.seconds.items() if action != "RESET" for value in values]
+
+    @property
+    def rate(self) -> float:
+        """Steps a second, all sessions together."""
+        return len(self.steps) / self.elapsed if self.elapsed else 0.0
+
+    def percentile(self, percent: int, action: str | None = None) -> float:
+        """Return a percentile of the seconds of all steps, or of one action's; NaN where there is none."""
+        values = self.steps if action is None else self.seconds.get(action, [])
+        if len(values) < 2:
+            return values[0] if values else float("nan")
+        return statistics.quantiles(values, n=100, method="inclusive")[percent - 1]
+
+    def add(self, other: "Measured") -> None:
+        """Add another round of the same workload."""
+        for action, values in other.seconds.items():
+            self.seconds.setdefault(action, []).extend(values)
+        self.errors += other.errors
+        self.hostile += other.hostile
+        self.elapsed += other.elapsed
+        self.cpu += other.cpu
+
+
+async def drive(base_url: str, workload: Workload, cpu: Callable[[], float] | None = None) -> Measured:
+    """Play a workload on a server. Whatever goes wrong is counted in ``errors``; a session that loses its connection
+    ends.
 
     Args:
-        target: gets the honest sessions' times.
-        honest: sessions that play.
-        hostile: sessions that attack.
-        seconds: how long.
-        think_seconds: mean pause of an honest session before each step; they differ, so as not to march in step.
-
-    Returns:
-        How many hostile statements were answered.
+        base_url: the server, such as ``http://127.0.0.1:8000``.
+        workload: what to play.
+        cpu: returns the seconds of processor time that the server has taken so far.
     """
-    until = time.perf_counter() + seconds
-    answered = await asyncio.gather(
-        *(_play(target, number, until, think_seconds * (1 + number / honest) / 1.5) for number in range(honest)),
-        *(_attack(target, number, until) for number in range(hostile)),
-    )
-    return sum(answered)
+    made, used = Measured(), cpu or (lambda: 0.0)
+    async with sockets(base_url, workload.sessions if not workload.ramp else 0, made) as opened:
+        began, before = time.perf_counter(), used()
+        until = began + workload.seconds if workload.seconds is not None else None
+        attacks = [asyncio.create_task(_attack(base_url, number, made)) for number in range(workload.hostile)]
+        players = [play(socket, workload, number, made, until) for number, socket in enumerate(opened)]
+        if workload.ramp:
+            players = [_late(base_url, workload, number, made, until) for number in range(workload.sessions)]
+        await asyncio.gather(*players)
+        made.elapsed, made.cpu = time.perf_counter() - began, used() - before
+        for attack in attacks:
+            attack.cancel()
+        await asyncio.gather(*attacks, return_exceptions=True)
+    return made
 
 
-async def _play(target: Target, number: int, until: float, think_seconds: float) -> int:
-    async with connect(f"{target.base_url.replace('http', 'ws', 1)}/ws", compression=None) as ws:
-        while time.perf_counter() < until:
-            first = await _ask(ws, target.reset(number))
-            for _action, message in _actions(first, episodes=True):
-                await asyncio.sleep(think_seconds)
-                started = time.perf_counter()
-                await _ask(ws, message)
-                target.seconds.append(time.perf_counter() - started)
-                if time.perf_counter() > until:
-                    break
-    return 0
+@asynccontextmanager
+async def sockets(base_url: str, count: int, made: Measured) -> AsyncIterator[list[ClientConnection]]:
+    """Connect so many WebSockets, a few at a time; those that fail are counted in ``made.errors``."""
+    gate = asyncio.Semaphore(32)
+
+    async def one() -> ClientConnection | None:
+        async with gate:
+            try:
+                return await _connect(base_url)
+            except (OSError, WebSocketException, TimeoutError) as error:
+                made.errors[f"connect: {_short(error)}"] += 1
+                return None
+
+    opened = [socket for socket in await asyncio.gather(*(one() for _ in range(count))) if socket is not None]
+    try:
+        yield opened
+    finally:
+        await asyncio.gather(*(socket.close() for socket in opened), return_exceptions=True)
 
 
-async def _attack(target: Target, number: int, until: float) -> int:
-    answered = 0
-    async with connect(f"{target.base_url.replace('http', 'ws', 1)}/ws", compression=None) as ws:
-        await _ask(ws, target.reset(number))
-        for sql in itertools.cycle(HOSTILE[number % len(HOSTILE) :] + HOSTILE[: number % len(HOSTILE)]):
-            if time.perf_counter() > until:
-                break
-            answer = await _ask(ws, {"type": "step", "data": {"action_type": "QUERY", "argument": sql}})
-            answered += 1
-            if answer["data"]["done"]:
-                await _ask(ws, target.reset(number))
-    return answered
+async def _connect(base_url: str) -> ClientConnection:
+    # Pings off: one process plays all clients, and must not take its own slowness for the server's.
+    url = f"{base_url.rstrip('/').replace('http', 'ws', 1)}/ws"
+    return await connect(url, compression=None, ping_interval=None, open_timeout=PATIENCE, max_size=None)
+
+
+async def _late(base_url: str, workload: Workload, number: int, made: Measured, until: float | None) -> None:
+    await asyncio.sleep(workload.ramp * number / workload.sessions)
+    async with sockets(base_url, 1, made) as opened:
+        for socket in opened:
+            await play(socket, workload, number, made, until)
+
+
+async def play(
+    socket: ClientConnection, workload: Workload, number: int, made: Measured, until: float | None = None
+) -> None:
+    """Play one session's part of a workload on an open connection.
+
+    Args:
+        socket: the connection.
+        workload: what to play.
+        number: of the session; decides what it plays.
+        made: gets times and errors.
+        until: when to end, on ``time.perf_counter``; without it after ``workload.steps`` steps.
+    """
+    rng = random.Random(f"{workload.seed} {number}")
+    taken = 0
+    episode: Episode = iter(())
+    try:
+        while taken < workload.steps if until is None else time.perf_counter() < until:
+            action, message = next(episode, ("RESET", ""))
+            if action == "RESET":
+                episode = await _reset(socket, workload, rng, made)
+                continue
+            if workload.think:
+                await asyncio.sleep(workload.think * (0.5 + rng.random()))
+            taken += 1
+            answer = await _timed(socket, action, message, made)
+            if '"done":true' in answer:
+                episode = iter(())
+    except (ConnectionClosed, OSError, TimeoutError) as error:
+        made.errors[_short(error)] += 1
+
+
+async def _reset(socket: ClientConnection, workload: Workload, rng: random.Random, made: Measured) -> Episode:
+    """Begin an episode and return its steps."""
+    if workload.echo:
+        await _timed(socket, "RESET", '{"type":"reset","data":{}}', made)
+        return iter([("ECHO", '{"type":"step","data":{"message":"hello"}}')] * ECHO_STEPS)
+    data = {**workload.selectors, "seed": rng.randrange(2**31)}
+    answer = json.loads(await _timed(socket, "RESET", json.dumps({"type": "reset", "data": data}), made))
+    if answer["type"] != "observation":
+        await asyncio.sleep(0.1)  # the server may be full; do not ask it without pause
+        return iter(())
+    tables = answer["data"]["observation"]["schema_info"].removeprefix("Tables: ").split(", ")
+    return _steps(rng, tables, list(workload.mix), list(workload.mix.values()))
+
+
+def _steps(rng: random.Random, tables: Sequence[str], actions: list[str], weights: list[float]) -> Episode:
+    """Yield actions of an episode, with their messages, for as long as it lasts."""
+    while True:
+        (action,), table = rng.choices(actions, weights), rng.choice(tables)
+        argument = {"QUERY": rng.choice(QUERIES).format(table), "ANSWER": "no answer of mine"}.get(action, table)
+        yield action, json.dumps({"type": "step", "data": {"action_type": action, "argument": argument}})
+
+
+async def _timed(socket: ClientConnection, action: str, message: str, made: Measured) -> str:
+    """Send a message; note how long its answer took, and what it complains of."""
+    started = time.perf_counter()
+    await socket.send(message)
+    async with asyncio.timeout(PATIENCE):
+        answer = str(await socket.recv())
+    made.seconds.setdefault(action, []).append(time.perf_counter() - started)
+    if '"type":"error"' in answer or ('"error":' in answer and '"error":null' not in answer):
+        made.errors[_complaint(action, json.loads(answer))] += 1
+    return answer
+
+
+def _complaint(action: str, answer: Mapping[str, Any]) -> str:
+    if answer["type"] == "error":
+        return f"{action}: {answer['data'].get('code')}: {answer['data'].get('message')}"[:120]
+    observation = answer["data"]["observation"]
+    return f"{action}: {observation.get('metadata', {}).get('error_kind') or observation['error']}"[:120]
+
+
+async def _attack(base_url: str, number: int, made: Measured) -> None:
+    """Send hostile statements one after another until cancelled."""
+    socket, unseen = await _connect(base_url), Measured()
+    try:
+        while True:
+            await _timed(socket, "RESET", json.dumps({"type": "reset", "data": {"seed": number}}), unseen)
+            for place in range(ECHO_STEPS):
+                sql = HOSTILE[(number + place) % len(HOSTILE)]
+                data = {"action_type": "QUERY", "argument": sql}
+                await _timed(socket, "QUERY", json.dumps({"type": "step", "data": data}), unseen)
+                made.hostile += 1
+    finally:
+        await socket.close()
+
+
+def _short(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"[:120] if str(error) else type(error).__name__

@@ -1,7 +1,4 @@
-"""Many sessions at once on one server: what one of them costs, and whether a long time changes anything.
-
-The server is asked for its own memory, threads and descriptors through ``/metrics``, so it may run anywhere.
-"""
+"""Many sessions on one server for a long time, to see whether that changes anything."""
 
 import asyncio
 import itertools
@@ -10,80 +7,17 @@ import random
 import statistics
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
 from websockets.asyncio.client import ClientConnection, connect
 
+from sql_env.agent.facts import read_facts
 from sql_env.agent.load import HOSTILE
 
 Message = dict[str, Any]
-FACTS = ("process_resident_memory_bytes", "sql_env_threads", "process_open_fds", "sql_env_sessions_open")
-
-
-@dataclass
-class Crowd:
-    """What a crowd of sessions did.
-
-    Attributes:
-        seconds: the times of all steps.
-        errors: what went wrong, one text each.
-        elapsed: seconds of playing, all sessions together.
-        session_bytes: memory that one idle session added.
-        session_threads: threads that one idle session added.
-    """
-
-    seconds: list[float] = field(default_factory=list)
-    errors: list[str] = field(default_factory=list)
-    elapsed: float = 0.0
-    session_bytes: float = 0.0
-    session_threads: float = 0.0
-
-    def summary(self) -> str:
-        """Return the figures as one line of text."""
-        cuts = statistics.quantiles(self.seconds, n=100, method="inclusive")
-        return (
-            f"{len(self.seconds):,} steps in {self.elapsed:.1f} s ({len(self.seconds) / self.elapsed:,.0f}/s), "
-            f"p50 {1e3 * cuts[49]:.1f} ms, p99 {1e3 * cuts[98]:.1f} ms, {len(self.errors)} errors; "
-            f"an idle session: {self.session_bytes / 1024:.1f} KiB, {self.session_threads:.3f} threads"
-        )
-
-
-async def read_facts(base_url: str) -> dict[str, float]:
-    """Return what the server says of itself: memory in bytes, threads, descriptors, open sessions.
-
-    Raises:
-        httpx.HTTPError: it does not answer.
-    """
-    async with httpx.AsyncClient(timeout=30) as client:
-        text = (await client.get(f"{base_url}/metrics")).text
-    values = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
-    return {name: float(values[name]) for name in FACTS}
-
-
-async def crowd(base_url: str, sessions: int, steps: int) -> Crowd:
-    """Open so many sessions, measure them idle, then play so many steps in each at the same time.
-
-    Args:
-        base_url: a server with room for them.
-        sessions: how many.
-        steps: of each.
-    """
-    made = Crowd()
-    before = await read_facts(base_url)
-    async with AsyncExitStack() as stack:
-        opened = [await stack.enter_async_context(_session(base_url)) for _ in range(sessions)]
-        for number, ws in enumerate(opened):
-            await _reset(ws, number)
-        idle = await read_facts(base_url)
-        made.session_bytes = (idle[FACTS[0]] - before[FACTS[0]]) / sessions
-        made.session_threads = (idle[FACTS[1]] - before[FACTS[1]]) / sessions
-        began = time.perf_counter()
-        await asyncio.gather(*(_play(ws, number, steps, made) for number, ws in enumerate(opened)))
-        made.elapsed = time.perf_counter() - began
-    return made
 
 
 @asynccontextmanager
@@ -107,20 +41,6 @@ async def _reset(ws: ClientConnection, number: int) -> list[str]:
     return tables.removeprefix("Tables: ").split(", ")
 
 
-async def _play(ws: ClientConnection, number: int, steps: int, made: Crowd) -> None:
-    rng = random.Random(number)
-    tables = await _reset(ws, number)
-    for _ in range(steps):
-        action, argument = _action(rng, tables)
-        started = time.perf_counter()
-        answer = await _ask(ws, "step", action_type=action, argument=argument)
-        made.seconds.append(time.perf_counter() - started)
-        if answer["type"] != "observation" or answer["data"]["observation"]["error"]:
-            made.errors.append(f"{action} {argument}: {answer}")
-        if answer["data"].get("done"):
-            tables = await _reset(ws, rng.randrange(10**6))
-
-
 def _action(rng: random.Random, tables: list[str]) -> tuple[str, str]:
     table = rng.choice(tables)
     return rng.choice(
@@ -132,9 +52,6 @@ def _action(rng: random.Random, tables: list[str]) -> tuple[str, str]:
             ("ANSWER", "no answer of mine"),
         )
     )
-
-
-# --- for a long time -------------------------------------------------------------------------------------
 
 
 @dataclass

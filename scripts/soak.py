@@ -12,8 +12,8 @@ import sys
 import time
 from contextlib import ExitStack
 
-from sql_env.agent.crowd import soak
 from sql_env.agent.local_server import local_server
+from sql_env.agent.soak import soak
 
 BOUNDS = {"process_resident_memory_bytes": 16 * 2**20, "sql_env_threads": 2, "process_open_fds": 16}
 

@@ -148,18 +148,19 @@ def carry_out(task: Task, action: str, argument: str) -> Plan:
         AgentError: the action cannot be carried out; raised while the plan runs.
     """
     if action == "DESCRIBE":
-        table, shown = _find_table(task.schema, argument), task.schema.shown
+        table, known = _find_table(task.schema, argument), task.schema.descriptions
         task.episode.saw_table(table.name)
-        if (action, table.name) not in shown:
-            shown[action, table.name] = show_table(table, 2 * task.settings.result_chars)
-        return shown[action, table.name], None
+        if table.name not in known:
+            known[table.name] = show_table(table, 2 * task.settings.result_chars)
+        return known[table.name], None
     if action == "SAMPLE":
         table = _find_table(task.schema, argument)
-        if table.name not in task.schema.samples:
+        seen = task.schema.samples
+        if table.name not in seen:
             sql = f"SELECT * FROM {quoted(table.name)} LIMIT {task.settings.sample_rows}"  # noqa: S608
             result = yield Statement(task.database, sql, task.limits)
-            task.schema.samples[table.name] = (result.discovery, *_shown(task, result))
-        discovery, text, rows = task.schema.samples[table.name]
+            seen[table.name] = (result.discovery, *_shown(task, result))
+        discovery, text, rows = seen[table.name]
         task.episode.saw_sample(discovery)
         return text, rows
     if action == "QUERY":

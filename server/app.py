@@ -29,6 +29,7 @@ from sql_env.server.settings import Settings
 from sql_env.server.telemetry import Telemetry, log_config
 from sql_env.server.traffic import Traffic
 from sql_env.server.web.page import add_page
+from sql_env.server.workers import Workers
 
 logger = logging.getLogger("uvicorn.error")
 
@@ -132,7 +133,8 @@ def _app_or_exit() -> FastAPI:
         sys.exit(f"sql_env: {error}")
 
 
-app = _app_or_exit()
+if __name__ != "__mp_main__":  # what a worker process takes this module for before it loads it by its name
+    app = _app_or_exit()
 
 
 def main(host: str | None = None, port: int | None = None) -> None:
@@ -141,8 +143,13 @@ def main(host: str | None = None, port: int | None = None) -> None:
     settings = Settings.from_environ()
     parser.add_argument("--host", default=host or settings.host)
     parser.add_argument("--port", type=int, default=settings.port if port is None else port)
+    parser.add_argument("--workers", type=int, default=settings.workers, help="processes; SQL_ENV_WORKERS")
     options = parser.parse_args()
     settings = replace(settings, host=options.host, port=options.port)
+    if options.workers > 1:
+        os.environ["SQL_ENV_WORKERS"] = str(options.workers)  # for the processes, which read their settings again
+        Workers(_config(settings, options.workers)).run()
+        return
     # uvicorn raises the signal again once it has stopped: a stop that was asked for is no failure.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _exit)
@@ -156,9 +163,11 @@ def _exit(_number: int, _frame: object) -> None:
     os._exit(0)
 
 
-def _config(settings: Settings) -> uvicorn.Config:
+def _config(settings: Settings, workers: int = 1) -> uvicorn.Config:
     return uvicorn.Config(
-        app,
+        app if workers == 1 else "sql_env.server.app:app",
+        workers=workers,
+        timeout_worker_healthcheck=60,  # seconds; on a busy machine the imports take more than uvicorn's 5
         host=settings.host,
         port=settings.port,
         log_config=log_config(settings.log_format, settings.log_level),

@@ -38,10 +38,10 @@ class Database:
         """Return a database of these bytes, which needs no file."""
         return cls(db_id, Path("in memory", hashlib.sha256(image).hexdigest()[:16]), image)
 
-    @property
-    def key(self) -> tuple[str, Path]:
+    @cached_property
+    def key(self) -> str:
         """What tells it from any other: for whatever remembers databases, without keeping images alive."""
-        return self.db_id, self.path
+        return f"{self.db_id}\0{self.path}"
 
     @cached_property
     def size(self) -> int:

@@ -90,14 +90,14 @@ class SQLEnvironment(Catalogue, Environment[SQLAction, SQLObservation, SQLState]
         Raises:
             TaskError: a selector names nothing that exists. No episode is running then.
         """
-        with _own_faults():
+        with _own_faults:
             return self._start(*self._made(self._selected(seed, episode_id, kwargs)))
 
     async def reset_async(
         self, /, seed: int | None = None, episode_id: str | None = None, **kwargs: Any
     ) -> SQLObservation:
         """Start an episode; see ``reset``. What has to be made is made on a thread, so that no other session waits."""
-        with _own_faults():
+        with _own_faults:
             selected = self._selected(seed, episode_id, kwargs)
             if selected.dataset.endless and not selected.selection.variant:
                 return self._start(*await self._resources.make_task(self._made, selected))
@@ -193,7 +193,7 @@ class SQLEnvironment(Catalogue, Environment[SQLAction, SQLObservation, SQLState]
         Never raises for what an agent does: a fault is text in the observation's ``error`` and costs a step.
         Before reset, after the end and after close the observation says so, with ``done`` true and reward 0.0.
         """
-        with _own_faults(), self._one_step(action) as begun:
+        with _own_faults, self._one_step(action) as begun:
             if isinstance(begun, SQLObservation):
                 return begun
             begun.turn.finish(self._resources.engine)
@@ -201,7 +201,7 @@ class SQLEnvironment(Catalogue, Environment[SQLAction, SQLObservation, SQLState]
 
     async def step_async(self, action: SQLAction, timeout_s: float | None = None, **kwargs: Any) -> SQLObservation:
         """Carry out one action without blocking the event loop; see ``step``."""
-        with _own_faults(), self._one_step(action) as begun:
+        with _own_faults, self._one_step(action) as begun:
             if isinstance(begun, SQLObservation):
                 return begun
             await begun.turn.finish_async(self._resources.engine, self._resources.make_suite)
@@ -249,13 +249,12 @@ class SQLEnvironment(Catalogue, Environment[SQLAction, SQLObservation, SQLState]
             if task is not self._task:  # the idle reaper, say, does not wait for a statement
                 return SQLObservation(error=EPISODE_GONE, done=True, reward=0.0)
             task.episode.end_step()
-            observation = self._observe(task, text, error, shown)
-            observation.reward = self._reward(None, None)
-            if task.episode.done:
-                observation.metadata = self._last_metadata(task.episode)
-                self._told = True
-                self._report_end(task.episode)
-            return observation
+            reward = self._reward(None, None) if task.episode.done or self._reward.pays_every_step else 0.0
+            if not task.episode.done:
+                return self._observe(task, text, error, shown, reward=reward)
+            self._told = True
+            self._report_end(task.episode)
+            return self._observe(task, text, error, shown, reward=reward, metadata=self._last_metadata(task.episode))
 
     def _report_end(self, episode: Episode) -> None:
         if self._telemetry:
@@ -299,10 +298,9 @@ class SQLEnvironment(Catalogue, Environment[SQLAction, SQLObservation, SQLState]
         metadata: dict[str, Any] | None = None,
     ) -> SQLObservation:
         episode, schema = task.episode, task.schema
-        described = [schema.named(name) for name in episode.described]
         return SQLObservation(
             question=episode.question.question,
-            schema_info=show_known(schema, described),
+            schema_info=show_known(schema, episode.described),
             result=text,
             error=error,
             columns=shown.columns if shown else [],
@@ -441,16 +439,20 @@ def _text(given: str) -> str:
     return given.encode("utf-8", "replace").decode()
 
 
-@contextmanager
-def _own_faults() -> Iterator[None]:
-    """Log a fault of ours and hide its text, which OpenEnv would send to the client."""
-    try:
-        yield
-    except TaskError:
-        raise
-    except Exception:  # the boundary to clients: whatever it is, its text stays here
-        logger.exception("the environment failed")
-        raise RuntimeError("the server failed to carry this out; the fault is in its log") from None
+class _OwnFaults:
+    """Logs a fault of ours and hides its text, which OpenEnv would send to the client."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, fault: BaseException | None, _trace: object) -> None:
+        # The boundary to clients: whatever it is, its text stays here.
+        if isinstance(fault, Exception) and not isinstance(fault, TaskError):
+            logger.error("the environment failed", exc_info=fault)
+            raise RuntimeError("the server failed to carry this out; the fault is in its log") from None
+
+
+_own_faults = _OwnFaults()
 
 
 def installed_version() -> str:

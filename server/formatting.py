@@ -96,15 +96,15 @@ def show_table(table: Table, max_chars: int) -> str:
     return _clip_lines(lines, max_chars)
 
 
-def show_known(schema: Schema, described: Sequence[Table]) -> str:
-    """Write what the agent knows: the tables' names, and in one line each those it has described."""
-    lines = ["Tables: " + ", ".join(map(quoted_if_needed, schema.names))]
-    for table in described:
-        if ("known", table.name) not in schema.shown:
-            columns = ", ".join(f"{quoted_if_needed(c.name)} {c.type}".rstrip() for c in table.columns)
-            schema.shown["known", table.name] = f"{quoted_if_needed(table.name)}({columns})"
-        lines.append(schema.shown["known", table.name])
-    return "\n".join(lines)
+def show_known(schema: Schema, described: Sequence[str]) -> str:
+    """Write what the agent knows: the tables' names, and in one line each those it has described, by name."""
+    if not schema.lines:
+        schema.lines[None] = "Tables: " + ", ".join(map(quoted_if_needed, schema.names))
+    for name in described:
+        if name not in schema.lines:
+            columns = ", ".join(f"{quoted_if_needed(c.name)} {c.type}".rstrip() for c in schema.named(name).columns)
+            schema.lines[name] = f"{quoted_if_needed(name)}({columns})"
+    return "\n".join([schema.lines[None], *map(schema.lines.__getitem__, described)])
 
 
 @lru_cache(maxsize=4096)
@@ -129,9 +129,10 @@ def _names(names: Sequence[str]) -> str:
 def _cell(value: SQLValue) -> tuple[str, JSONValue, bool]:
     """Return a cell as text, as data, and whether both are uncut."""
     if isinstance(value, str):
-        whole = len(value) <= _CELL_CHARS
-        kept = value if whole else _clip(value, _CELL_CHARS)
-        return _bare_or_quoted(kept), kept, whole
+        if len(value) <= _CELL_CHARS:
+            return _short_cell(value)
+        kept = _clip(value, _CELL_CHARS)
+        return _bare_or_quoted(kept), kept, False
     if value is None:
         return "NULL", None, True
     if isinstance(value, int):
@@ -151,6 +152,10 @@ _EXACT = 2**53
 
 
 @lru_cache(maxsize=4096)
+def _short_cell(value: str) -> tuple[str, JSONValue, bool]:
+    return _bare_or_quoted(value), value, True
+
+
 def _bare_or_quoted(text: str) -> str:
     return json_text(text) if _AMBIGUOUS.search(text) else text
 

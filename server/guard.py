@@ -6,6 +6,7 @@ given up when its client goes away, so that no statement keeps a place in the wo
 
 import asyncio
 import json
+import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -35,12 +36,16 @@ class Guard:
     def __init__(self, app: ASGIApp, traffic: Traffic) -> None:
         self._app = app
         self._traffic = traffic
+        self._ticker = _Ticker()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection or request."""
         if scope["type"] == "websocket":
             with self._traffic.socket() as room:
-                await (_Socket(self._traffic, scope, receive, send).serve(self._app) if room else self._no_room(send))
+                if not room:
+                    await self._no_room(send)
+                    return
+                await _Socket(self._traffic, scope, _Watch(receive, self._ticker), send).serve(self._app)
         elif self._traffic.draining and scope["path"].endswith("/health"):
             await _respond(send, HTTPStatus.SERVICE_UNAVAILABLE, STOPPING)  # a balancer sends nobody here any more
         elif scope["type"] == "http" and scope["method"] in ("POST", "PUT", "PATCH", "DELETE"):
@@ -64,7 +69,7 @@ class Guard:
             self._traffic.telemetry.message_refused(refusal.reason)
             await _respond(send, _STATUS.get(refusal.reason, HTTPStatus.BAD_REQUEST), str(refusal), rpc=rpc)
             return
-        watch = _Watch(receive)
+        watch = _Watch(receive, self._ticker)
         self._traffic.begin()
         try:
             with _given_up(watch):
@@ -129,6 +134,7 @@ class _Watch:
 
     Args:
         receive: the connection's.
+        ticker: tells it to look.
 
     Attributes:
         left: set when the client has gone.
@@ -137,23 +143,24 @@ class _Watch:
     SECONDS = 0.05
     MOST_WAITING = 16
 
-    def __init__(self, receive: Receive) -> None:
+    def __init__(self, receive: Receive, ticker: "_Ticker") -> None:
         self._receive = receive
+        self._ticker = ticker
         self._task = asyncio.current_task()
-        self._timer: asyncio.Handle | None = None
+        self._since: float | None = None
         self._waiting: deque[Message] = deque()
         self._reader: asyncio.Future[None] | None = None
         self.left = asyncio.Event()
 
     def begin(self) -> None:
         """Something is being done that the client waits for."""
-        self._timer = asyncio.get_running_loop().call_soon(self._lasts)  # most is over before that
+        self._since = time.monotonic()
+        self._ticker.add(self)
 
     def end(self) -> None:
         """It is done."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._since = None
+        self._ticker.discard(self)
 
     async def next(self) -> Message:
         """Return the next event of the connection, which may have come while something was done."""
@@ -168,10 +175,10 @@ class _Watch:
         if self._reader is not None:
             self._reader.cancel()
 
-    def _lasts(self) -> None:
-        self._timer = asyncio.get_running_loop().call_later(self.SECONDS, self._look)
-
-    def _look(self) -> None:
+    def look(self, now: float) -> None:
+        """Watch the client, if what is done has lasted."""
+        if self._since is None or now < self._since + self.SECONDS:
+            return
         if self._reader is None or self._reader.done():
             self._reader = asyncio.ensure_future(self._read_ahead())
 
@@ -180,7 +187,7 @@ class _Watch:
         while True:
             event = await self._receive()
             self._waiting.append(event)
-            if self._timer is None:
+            if self._since is None:
                 return
             if event["type"].endswith(".disconnect") or len(self._waiting) > self.MOST_WAITING:
                 self.left.set()
@@ -189,10 +196,36 @@ class _Watch:
                 return
 
 
+class _Ticker:
+    """Tells all watches to look from time to time, while there is something to watch.
+
+    One timer for all: to begin and end one for each message would be a tenth of what a step costs.
+    """
+
+    def __init__(self) -> None:
+        self._busy: set[_Watch] = set()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def add(self, watch: _Watch) -> None:
+        """Tell this one, too, from now on."""
+        self._busy.add(watch)
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(_Watch.SECONDS / 2, self._tick)
+
+    def discard(self, watch: _Watch) -> None:
+        """Tell this one no more."""
+        self._busy.discard(watch)
+
+    def _tick(self) -> None:
+        now, self._timer = time.monotonic(), None
+        for watch in self._busy:
+            watch.look(now)
+        if self._busy:
+            self._timer = asyncio.get_running_loop().call_later(_Watch.SECONDS / 2, self._tick)
+
+
 class _Silence:
     """Raises TimeoutError in a block that lasts too long, as ``asyncio.timeout`` does, with one timer for many blocks.
-
-    To begin and end a timer for each message would be a tenth of what a step costs.
 
     Args:
         seconds: how long a block may last.
@@ -206,10 +239,9 @@ class _Silence:
         self._timer: asyncio.Handle | None = None
 
     def __enter__(self) -> None:
-        loop = asyncio.get_running_loop()
-        self._began = loop.time()
+        self._began = time.monotonic()
         if self._timer is None:
-            self._timer = loop.call_later(self._seconds, self._look)
+            self._timer = asyncio.get_running_loop().call_later(self._seconds, self._look)
 
     def __exit__(self, kind: type[BaseException] | None, *_fault: object) -> None:
         self._began = None
@@ -224,10 +256,9 @@ class _Silence:
             self._timer.cancel()
 
     def _look(self) -> None:
-        loop = asyncio.get_running_loop()
-        left = self._seconds if self._began is None else self._began + self._seconds - loop.time()
+        left = self._seconds if self._began is None else self._began + self._seconds - time.monotonic()
         if left > 0:
-            self._timer = loop.call_later(left, self._look)
+            self._timer = asyncio.get_running_loop().call_later(left, self._look)
         elif self._task is not None:
             self._timer = None
             self._is_over = True
@@ -237,12 +268,12 @@ class _Silence:
 class _Socket:
     """One WebSocket: every message is checked; those under way are counted and watched; silence ends it."""
 
-    def __init__(self, traffic: Traffic, scope: Scope, receive: Receive, send: Send) -> None:
+    def __init__(self, traffic: Traffic, scope: Scope, watch: _Watch, send: Send) -> None:
         self._traffic = traffic
         self._scope = scope
         self._send = send
         self._rpc = scope["path"].endswith("/mcp")
-        self._watch = _Watch(receive)
+        self._watch = watch
         self._under_way = False
         self._taken = 0
         self._session: Session | None = None

@@ -10,17 +10,19 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 from typing import Any
 
 from anyio import ClosedResourceError
 from mcp import types
 from mcp.server.lowlevel import Server
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+from starlette.responses import JSONResponse
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from sql_env.server.environment import NAME, SQLEnvironment
-from sql_env.server.sessions import Sessions
+from sql_env.server.sessions import NO_AFFINITY, Sessions
 from sql_env.server.settings import Settings
 from sql_env.server.tools import call_tool, list_tools, refused
 from sql_env.server.traffic import GONE
@@ -98,6 +100,7 @@ class McpEndpoint:
 
     def __init__(self, sessions: Sessions, settings: Settings, version: str) -> None:
         self._sessions = sessions
+        self._workers = settings.workers
         server: Server[McpSession, Any] = Server(NAME, version, INSTRUCTIONS, lifespan=self._session)
 
         @server.list_tools()  # type: ignore[no-untyped-call, untyped-decorator]
@@ -129,6 +132,10 @@ class McpEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
+        if self._workers > 1:
+            error = {"jsonrpc": "2.0", "id": None, "error": {"code": -32000, "message": NO_AFFINITY}}
+            await JSONResponse(error, HTTPStatus.SERVICE_UNAVAILABLE)(scope, receive, send)
+            return
         await self.manager.handle_request(scope, receive, send)
 
     def route(self) -> Route:

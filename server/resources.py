@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from sql_env.server.databases import Database
@@ -131,8 +130,8 @@ class Schemas:
     """The databases' schemas, each read once; holds no image."""
 
     def __init__(self) -> None:
-        self._of_files: dict[tuple[str, Path], Schema] = {}
-        self._in_memory: Recent[tuple[str, Path], Schema] = Recent(MAX_SCHEMAS_IN_MEMORY)
+        self._of_files: dict[str, Schema] = {}
+        self._in_memory: Recent[str, Schema] = Recent(MAX_SCHEMAS_IN_MEMORY)
 
     def __call__(self, database: Database) -> Schema:
         """Return a database's schema.

@@ -114,6 +114,9 @@ class RewardRubric(_EpisodeRubric):
     Args:
         config: the constants.
         mode: ``outcome`` or ``shaped``.
+
+    Attributes:
+        pays_every_step: whether it has to be called for each step, and not for the last alone.
     """
 
     def __init__(self, config: RewardConfig, mode: str = "outcome") -> None:
@@ -123,7 +126,8 @@ class RewardRubric(_EpisodeRubric):
         self.efficiency = EfficiencyRubric(config)
         self._outcome: tuple[_EpisodeRubric, ...] = (self.execution, self.correctness, self.efficiency)
         self._every_step: tuple[_EpisodeRubric, ...] = ()
-        if mode == "shaped":
+        self.pays_every_step = mode == "shaped"
+        if self.pays_every_step:
             self.shaping = ShapingRubric(config)
             self._every_step = (self.shaping,)
         self.watch(None)

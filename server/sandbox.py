@@ -225,11 +225,15 @@ class Connection:
         """
         meter = _Meter(limits)
         try:
-            with self._agent_faults(meter):
-                try:
-                    return self._execute(sql, limits, meter, _unchanged)
-                except UnicodeDecodeError:
-                    return self._execute(_as_bytes(self._statement, self._columns), limits, meter, _decoded)
+            try:
+                return self._execute(sql, limits, meter, _unchanged)
+            except UnicodeDecodeError:
+                return self._execute(_as_bytes(self._statement, self._columns), limits, meter, _decoded)
+        except Exception as error:
+            told = self._told(error, meter)
+            if told is None:
+                raise
+            raise told from None
         finally:
             self._apsw.set_progress_handler(None)
 
@@ -254,7 +258,7 @@ class Connection:
             if self._columns:
                 return True  # a comment behind the statement
             raise StatementError("there is no statement; write one SELECT")
-        if _REST.sub("", text[len(sql) :]) or self._columns:
+        if self._columns or (len(text) > len(sql) and _REST.sub("", text[len(sql) :])):
             raise ForbiddenError("one statement at a time")
         if cursor.is_explain:
             raise ForbiddenError("EXPLAIN is not available; use DESCRIBE to see a table")
@@ -292,32 +296,26 @@ class Connection:
         self._refusal = f"{table} is not available here; use DESCRIBE to see a table"
         return apsw.SQLITE_DENY
 
-    @contextmanager
-    def _agent_faults(self, meter: _Meter) -> Iterator[None]:
-        """Turn what the statement did wrong into an AgentError; anything else passes as our own fault."""
-        try:
-            yield
-        except AgentError:
-            raise
-        except UnicodeDecodeError:
-            raise StatementError("this text is not valid UTF-8; look at it with hex()") from None
-        except apsw.AuthError:
-            raise ForbiddenError(self._refusal or "this statement is not allowed") from None
-        except apsw.ReadOnlyError:
-            raise ForbiddenError(_READ_ONLY) from None
-        except apsw.InterruptError:
-            raise BudgetError(meter.stopped, by_clock=meter.by_clock) from None
-        except apsw.TooBigError:
+    def _told(self, error: Exception, meter: _Meter) -> AgentError | None:
+        """Return what the agent is told of an error; None for one of ours, and for what says so already."""
+        if isinstance(error, UnicodeDecodeError):
+            return StatementError("this text is not valid UTF-8; look at it with hex()")
+        if isinstance(error, apsw.AuthError):
+            return ForbiddenError(self._refusal or "this statement is not allowed")
+        if isinstance(error, apsw.ReadOnlyError):
+            return ForbiddenError(_READ_ONLY)
+        if isinstance(error, apsw.InterruptError):
+            return BudgetError(meter.stopped, by_clock=meter.by_clock)
+        if isinstance(error, apsw.TooBigError):
             longest = self._apsw.limit(apsw.SQLITE_LIMIT_LENGTH)
-            raise BudgetError(f"a value in this statement is longer than {longest:,} bytes") from None
-        except (apsw.NoMemError, MemoryError):
-            raise BudgetError("query stopped: it is too complex, or needs too much memory") from None
-        except apsw.SQLError as error:
-            if self._refusal:
-                raise ForbiddenError(self._refusal) from None
-            raise StatementError(str(error)) from None
-        except (apsw.MismatchError, apsw.RangeError, apsw.BindingsError) as error:
-            raise StatementError(str(error)) from None
+            return BudgetError(f"a value in this statement is longer than {longest:,} bytes")
+        if isinstance(error, apsw.NoMemError | MemoryError):
+            return BudgetError("query stopped: it is too complex, or needs too much memory")
+        if isinstance(error, apsw.SQLError):
+            return ForbiddenError(self._refusal) if self._refusal else StatementError(str(error))
+        if isinstance(error, apsw.MismatchError | apsw.RangeError | apsw.BindingsError):
+            return StatementError(str(error))
+        return None
 
 
 class Connections:
@@ -328,7 +326,7 @@ class Connections:
 
     def __init__(self, profile: Profile) -> None:
         self._profile = profile
-        self._open: OrderedDict[tuple[str, Path], Connection] = OrderedDict()
+        self._open: OrderedDict[str, Connection] = OrderedDict()
 
     def get(self, database: Database) -> Connection:
         """Return the connection to a database.
@@ -337,12 +335,14 @@ class Connections:
             DataError: the file or image is not a readable SQLite database.
         """
         key = database.key
-        if key not in self._open:
-            self._open[key] = Connection(database, self._profile)
+        found = self._open.get(key)
+        if found is None:
+            found = self._open[key] = Connection(database, self._profile)
             while len(self._open) > 1 and self._is_beyond_bounds():
                 self._open.popitem(last=False)[1].close()
-        self._open.move_to_end(key)
-        return self._open[key]
+        else:
+            self._open.move_to_end(key)
+        return found
 
     def _is_beyond_bounds(self) -> bool:
         image_bytes = sum(connection.image_bytes for connection in self._open.values())
@@ -472,6 +472,8 @@ def _defines(sql: str, table: str) -> bool:
 
     The authorizer cannot tell one of which only rows count from the table.
     """
+    if "with" not in sql.lower():
+        return False
     sql = _COMMENT.sub(" ", sql)
     definition = rf"\b{re.escape(table)}\b[\"`\]']?\s*(?:\([^()]*\)\s*)?AS\s*(?:NOT\s+)?(?:MATERIALIZED\s*)?\("
     return re.search(r"\bWITH\b", sql, re.IGNORECASE) is not None and bool(re.search(definition, sql, re.IGNORECASE))

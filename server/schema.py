@@ -65,14 +65,21 @@ class Schema:
     def _by_name(self) -> dict[str, Table]:
         return {table.name.lower(): table for table in reversed(self.tables)}
 
+    # What is shown of each table is the same every time: nobody has to make it twice.
+
     @cached_property
-    def shown(self) -> dict[tuple[str, str], str]:
-        """What is shown of each table, by what shows it; the same every time, so nobody has to write it twice."""
+    def lines(self) -> dict[str | None, str]:
+        """The lines of ``schema_info`` by table; that of the tables' names under None."""
+        return {}
+
+    @cached_property
+    def descriptions(self) -> dict[str, str]:
+        """What DESCRIBE showed of each table."""
         return {}
 
     @cached_property
     def samples(self) -> dict[str, Any]:
-        """What SAMPLE gave of each table, likewise."""
+        """What SAMPLE gave of each table."""
         return {}
 
     def named(self, name: str) -> Table:

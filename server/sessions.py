@@ -22,6 +22,11 @@ from sql_env.server.resources import Resources
 from sql_env.server.telemetry import Telemetry
 from sql_env.server.tools import ToolClient
 
+NO_AFFINITY = (
+    "this server has several worker processes, and a session over HTTP would need one and the same: use a WebSocket "
+    "(/ws, /mcp), or a server with SQL_ENV_WORKERS=1"
+)
+
 
 class ServedEnvironment(SQLEnvironment):
     """The environment of one session, with tools for OpenEnv's ``/mcp``."""
@@ -76,6 +81,7 @@ class Sessions(HTTPEnvServer):
         )
         self.draining = False
         """Whether no episode may begin any more."""
+        self._workers = settings.workers
         self._telemetry = telemetry
         self._closing: set[asyncio.Future[None]] = set()
         telemetry.watch("sessions_open", "Sessions open now.", lambda: self.active_sessions)
@@ -91,6 +97,8 @@ class Sessions(HTTPEnvServer):
         """
         if self.draining:
             raise SessionCapacityError(len(self._sessions), 0, STOPPING)
+        if self._workers > 1 and CONNECTION.get() is None:
+            raise SessionCapacityError(len(self._sessions), 0, NO_AFFINITY)
         making = asyncio.ensure_future(super()._create_session())
         try:
             session_id, environment = await asyncio.shield(making)

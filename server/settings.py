@@ -97,7 +97,10 @@ class Settings:
         env="LOG_LEVEL",
         choices=("debug", "info", "warning", "error", "critical"),
     )
-    max_sessions: int = _setting(128, "sessions", "Sessions that may be open at once.", least=1)
+    max_sessions: int = _setting(128, "sessions", "Sessions that may be open at once, in each worker process.", least=1)
+    workers: int = _setting(
+        1, "processes", "Worker processes on the one port; with several there is no MCP over HTTP.", least=1
+    )
     session_timeout: float = _setting(1800.0, "seconds", "Idle time after which a session is closed.", least=1)
 
     @classmethod

@@ -52,6 +52,7 @@ class Telemetry:
             buckets=_SECONDS,
             registry=self.registry,
         )
+        self._by_action: dict[str, Histogram] = {}
 
     def _counter(self, name: str, sentence: str, *labels: str) -> Counter:
         return Counter(f"sql_env_{name}", sentence, labels, registry=self.registry)
@@ -87,7 +88,9 @@ class Telemetry:
 
     def step_taken(self, action: str, seconds: float, fault: AgentError | None) -> None:
         """Count a step; ``fault`` is why it could not be carried out."""
-        self._steps.labels(action).observe(seconds)
+        if action not in self._by_action:
+            self._by_action[action] = self._steps.labels(action)
+        self._by_action[action].observe(seconds)
         if fault is not None:
             self._faults.labels(type(fault).__name__).inc()
 
@@ -111,6 +114,15 @@ def _log(message: str, **fields: Any) -> None:
 class PlainFormatter(logging.Formatter):
     """A line for people: the message, then its fields as name=value."""
 
+    _second, _shown_second = 0, ""
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:
+        """Return the time as logging does; a second is written once."""
+        second = int(record.created)
+        if second != self._second:
+            self._second, self._shown_second = second, super().formatTime(record, "%Y-%m-%d %H:%M:%S")
+        return f"{self._shown_second},{int(record.msecs):03d}"
+
     def formatMessage(self, record: logging.LogRecord) -> str:
         """Return the line, whatever the message holds."""
         record.message = _one_line(record.message)
@@ -125,6 +137,8 @@ class PlainFormatter(logging.Formatter):
 def _one_line(text: str) -> str:
     """Write a message in one line of bounded length: libraries put what a client sent into theirs."""
     cut = text if len(text) <= 1_000 else f"{text[:1_000]}… ({len(text):,} characters)"
+    if cut.isprintable():
+        return cut
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in cut)
 
 

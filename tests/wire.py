@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Callable
 
 import httpx
 from websockets.sync.client import ClientConnection
@@ -26,6 +27,14 @@ def ask(ws: ClientConnection, kind: str, **data: object) -> dict:
 def metric(base_url: str, name: str) -> float:
     lines = httpx.get(f"{base_url}/metrics").text.splitlines()
     return float(next(line for line in lines if line.startswith(name + " ")).split()[-1])
+
+
+def until(holds: Callable[[], bool], seconds: float, complaint: str) -> None:
+    """Wait until something holds."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, complaint
+        time.sleep(0.1)
 
 
 def wait_for_no_session(base_url: str, seconds: float = 30) -> None:

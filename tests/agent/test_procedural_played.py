@@ -11,7 +11,7 @@ from running import Played, run_here
 
 from sql_env.agent.demonstrations import demonstrations
 from sql_env.agent.evaluation import evaluate as evaluate_here
-from sql_env.agent.load import Target, measure
+from sql_env.agent.load import Workload, drive
 from sql_env.agent.local_server import local_server
 from sql_env.agent.oracle import OraclePolicy
 from sql_env.agent.replay import replay_all
@@ -137,6 +137,6 @@ def test_demonstrations_of_a_data_set_without_end_are_found_soon_and_elsewhere(
 
 
 async def test_the_load_test_plays_procedural_tasks(server: str) -> None:
-    target = Target("ours", server, episodes=True, variant=1)
-    await measure([target], rounds=1, steps=15)
-    assert set(target.by_action) == {"DESCRIBE", "SAMPLE", "QUERY"}
+    made = await drive(server, Workload(steps=15, selectors={"dataset": "procedural", "split": "train", "variant": 1}))
+    assert set(made.seconds) == {"RESET", "DESCRIBE", "SAMPLE", "QUERY"}
+    assert not made.errors

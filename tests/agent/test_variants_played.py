@@ -15,7 +15,7 @@ from sql_env import SQLEnvClient
 from sql_env.agent.evaluation import evaluate as evaluate_here
 from sql_env.agent.faults import Fault
 from sql_env.agent.jobs import Job, Lost
-from sql_env.agent.load import Target, measure
+from sql_env.agent.load import Workload, drive
 from sql_env.agent.oracle import MemoryPolicy, OraclePolicy
 from sql_env.agent.play import Plan
 from sql_env.agent.policies import RandomPolicy
@@ -204,10 +204,8 @@ def test_play_plays_a_variant(starter_server: str, tmp_path: Path) -> None:
 
 
 async def test_the_load_test_plays_a_variant(starter_server: str) -> None:
-    target = Target("ours", starter_server, episodes=True, variant=1)
-    assert target.reset(3)["data"] == {"split": "all", "seed": 3, "variant": 1}
-    await measure([target], rounds=1, steps=12)
-    assert len(target.seconds) == 12
-    with pytest.raises(RuntimeError, match="variant must be at most"):
-        await measure([replace(target, variant=2_000_000)], rounds=1, steps=5)
-    assert "takes no --variant" in run_here("load_test.py", "--sessions", "2", "--variant", "1").stderr
+    made = await drive(starter_server, Workload(steps=12, selectors={"split": "all", "variant": 1}))
+    assert len(made.steps) == 12
+    assert not made.errors
+    unknown = await drive(starter_server, Workload(seconds=0.5, selectors={"variant": 2_000_000}))
+    assert "variant must be at most" in next(iter(unknown.errors))

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -12,6 +13,7 @@ import httpx
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
+from websockets.sync.server import ServerConnection, serve
 
 from sql_env.agent.local_server import COMMAND, server_process
 from sql_env.client import SQLEnvClient
@@ -151,3 +153,29 @@ def test_a_client_that_was_closed_plays_on_elsewhere() -> None:
         stack.enter_context(server_process({"SQL_ENV_DATASET": "starter"}, [*COMMAND[:-1], port]))
         assert env.reset(**TASK).observation.step_count == 0
         assert env.step(SQLAction(**RIGHT)).observation.metadata["verdict"] == "correct"
+
+
+@pytest.mark.parametrize("closings", [1, 2])
+def test_a_reset_that_crosses_a_close_is_sent_once_more(closings: int) -> None:
+    """A server of our own making, which closes as a draining one does just when the reset comes."""
+    asked = []
+
+    def handle(ws: ServerConnection) -> None:
+        for text in ws:
+            asked.append(json.loads(text)["type"])
+            if len(asked) <= closings:
+                ws.close(1012, STOPPING)
+                return
+            ws.send(json.dumps({"type": "observation", "data": {"observation": {"question": "?"}, "done": False}}))
+
+    with serve(handle, "127.0.0.1", 0) as server, ThreadPoolExecutor(1) as threads:
+        threads.submit(server.serve_forever)
+        host, port = server.socket.getsockname()
+        with SQLEnvClient(base_url=f"http://{host}:{port}").sync() as env:
+            if closings == 1:
+                assert env.reset().observation.question == "?"
+            else:
+                with pytest.raises(ConnectionClosed):
+                    env.reset()
+            assert asked[:2] == ["reset", "reset"]
+        server.shutdown()

@@ -430,12 +430,31 @@ def test_a_fault_of_ours_reaches_the_client_without_its_text(
     env.reset(task_id=TASK)
     monkeypatch.setattr("sql_env.server.actions.show_result", lambda *_: 1 / 0)
     with pytest.raises(RuntimeError, match="the server failed to carry this out") as raised:
-        act(env, "SAMPLE", "plot")
+        act(env, "QUERY", "SELECT * FROM plot")
     assert raised.value.__cause__ is None
     assert "division" not in str(raised.value)
     assert "ZeroDivisionError" in caplog.text
     monkeypatch.undo()
-    assert act(env, "SAMPLE", "plot").error is None
+    assert act(env, "QUERY", "SELECT * FROM plot").error is None
+
+
+def test_what_is_shown_of_a_table_is_made_once_and_is_nobodys_to_change(env: SQLEnvironment) -> None:
+    told = []
+    for _ in range(3):
+        env.reset(task_id=TASK)
+        for action in ("DESCRIBE", "SAMPLE"):
+            seen = act(env, action, "plot")
+            told.append((action, seen.model_dump_json()))
+            for row in seen.rows:
+                row.clear()
+            seen.rows.clear()
+            seen.columns.append("mine")
+    assert len(told) == 6
+    assert len(set(told)) == 2, "the same bytes, whatever another session did with its observation"
+    shown = [json.loads(text)["rows"] for action, text in told if action == "SAMPLE"]
+    assert all(len(rows) == 5 for rows in shown)
+    env.reset(task_id=TASK, variant=1)
+    assert act(env, "SAMPLE", act(env, "QUERY", "SELECT 1").schema_info.split()[1].strip(",")).rows != shown[0]
 
 
 def test_state_says_which_episode_and_nothing_else(env: SQLEnvironment) -> None:

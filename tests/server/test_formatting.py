@@ -310,7 +310,7 @@ def test_a_cut_table_counts_its_lines_whatever_the_names_are() -> None:
 def test_what_is_known_are_names_and_what_was_described() -> None:
     schema = Schema((Table("odd name", False, (), (), 0), PET))
     assert show_known(schema, []) == 'Tables: "odd name", pet'
-    assert show_known(schema, [PET]).split("\n")[1:] == ['pet(id INTEGER, "full name" TEXT, "order")']
+    assert show_known(schema, [PET.name]).split("\n")[1:] == ['pet(id INTEGER, "full name" TEXT, "order")']
 
 
 @pytest.mark.parametrize(

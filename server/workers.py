@@ -1,0 +1,66 @@
+"""Several processes of the server on one port, by uvicorn's supervisor; each has its own sessions, engine and metrics.
+
+A connection stays with the process that took it, which is all that a WebSocket needs. Sessions over HTTP are refused.
+The kernel spreads connections: every process listens on a socket of its own with SO_REUSEPORT. With the one socket that
+uvicorn shares, the process that is quickest takes them all.
+"""
+
+import logging
+import socket
+import sys
+from importlib import import_module
+
+import uvicorn
+from uvicorn.config import STARTUP_FAILURE, Config
+from uvicorn.supervisors import multiprocess
+
+logger = logging.getLogger("uvicorn.error")
+
+
+class _Process(multiprocess.Process):
+    """One of them, which stops as a single server does: it answers the messages under way and lets episodes end."""
+
+    @property
+    def server(self) -> uvicorn.Server:
+        """The server that it runs, made in the process itself, where the import of the app loads the data."""
+        if self._server is None:
+            module, _, _ = str(self.config.app).partition(":")
+            self._server = import_module(module).Server(self.config)
+        return self._server
+
+    def target(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve, in the process itself."""
+        assert sockets
+        super().target([bound(*sockets[0].getsockname()[:2])] if hasattr(socket, "SO_REUSEPORT") else sockets)
+
+
+class Workers(multiprocess.Multiprocess):
+    """The supervisor: starts the processes, replaces one that dies, and stops them all when it is told to stop."""
+
+    def __init__(self, config: Config) -> None:
+        # uvicorn names the class of its processes in three places and lets nobody choose another.
+        multiprocess.Process = _Process  # type: ignore[misc]
+        try:
+            here = bound(config.host, config.port)
+        except OSError as error:
+            logger.error(error)
+            sys.exit(STARTUP_FAILURE)
+        logger.info(
+            "Uvicorn running on http://%s:%d (%d processes)", config.host, here.getsockname()[1], config.workers
+        )
+        super().__init__(config, [here])
+
+
+def bound(host: str, port: int) -> socket.socket:
+    """Return a socket bound to an address that others of ours may be bound to as well.
+
+    Raises:
+        OSError: the address is another's, or none of this machine.
+    """
+    made = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if hasattr(socket, "SO_REUSEPORT"):
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    made.bind((host, port))
+    made.set_inheritable(True)
+    return made
