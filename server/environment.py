@@ -249,12 +249,14 @@ class SQLEnvironment(Catalogue, Environment[SQLAction, SQLObservation, SQLState]
             if task is not self._task:  # the idle reaper, say, does not wait for a statement
                 return SQLObservation(error=EPISODE_GONE, done=True, reward=0.0)
             task.episode.end_step()
-            reward = self._reward(None, None) if task.episode.done or self._reward.pays_every_step else 0.0
-            if not task.episode.done:
-                return self._observe(task, text, error, shown, reward=reward)
-            self._told = True
-            self._report_end(task.episode)
-            return self._observe(task, text, error, shown, reward=reward, metadata=self._last_metadata(task.episode))
+            observation = self._observe(task, text, error, shown, reward=0.0)
+            if task.episode.done or self._reward.pays_every_step:
+                observation.reward = self._reward(None, None)
+            if task.episode.done:
+                observation.metadata = self._last_metadata(task.episode)
+                self._told = True
+                self._report_end(task.episode)
+            return observation
 
     def _report_end(self, episode: Episode) -> None:
         if self._telemetry:

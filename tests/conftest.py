@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import hostile_sql
 import hypothesis
 import running
+from filelock import FileLock
 
 from sql_env.agent.local_server import local_server
 from sql_env.server.databases import Database, database_path, write_checksums
@@ -42,17 +43,47 @@ def shared_spider() -> Path:
 @pytest.fixture(scope="session")
 def spider_data(shared_spider: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder with the ten databases, fetched and built by the scripts."""
-    data = tmp_path_factory.mktemp("spider") / "data"
-    assert "524  of 676 questions kept" in running.install_spider(shared_spider, data)
-    return data
+    return once(
+        tmp_path_factory,
+        "spider",
+        lambda data: _expect("524  of 676 questions kept", running.install_spider(shared_spider, data)),
+    )
 
 
 @pytest.fixture(scope="session")
 def whole_spider_data(shared_spider: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder with every shared database of Spider, its own train/dev border kept."""
-    data = tmp_path_factory.mktemp("whole_spider") / "data"
-    assert "3,902  of 4,636 questions kept" in running.install_spider(shared_spider, data, "--all")
-    return data
+    return once(
+        tmp_path_factory,
+        "whole_spider",
+        lambda data: _expect("3,902  of 4,636 questions kept", running.install_spider(shared_spider, data, "--all")),
+    )
+
+
+def _expect(words: str, text: str) -> None:
+    assert words in text
+
+
+def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    """Make a data folder once for all of xdist's workers, as its documentation has it; return the folder."""
+    base = factory.getbasetemp()
+    base = base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
+    folder, done = base / name / "data", base / f"{name}.done"
+    with FileLock(base / f"{name}.lock"):
+        if not done.exists():
+            folder.parent.mkdir()
+            make(folder)
+            done.touch()
+    return folder
+
+
+HEAVY_FIRST = ("procedural/test_tasks.py", "tests/integrity/", "test_docs.py", "test_attacks.py")
+"""Files that take minutes; begun last, one of them would run alone on one worker at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put them first."""
+    items.sort(key=lambda item: not any(part in item.path.as_posix() for part in HEAVY_FIRST))
 
 
 @pytest.fixture(scope="session")

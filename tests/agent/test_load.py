@@ -52,7 +52,7 @@ async def test_sessions_think_and_begin_one_after_another(starter_server: str) -
 
 
 async def test_honest_sessions_are_answered_beside_hostile_ones(starter_server: str) -> None:
-    made = await drive(starter_server, Workload(sessions=4, seconds=2, think=0.05, hostile=2))
+    made = await drive(starter_server, Workload(sessions=4, seconds=2, think=0.05, hostile=8))
     assert made.hostile >= 1
     assert len(made.steps) > 50
     assert not made.errors

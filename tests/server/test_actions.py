@@ -52,10 +52,14 @@ def test_the_actions_are_those_of_the_wire() -> None:
 def test_what_an_action_asks_to_be_run(
     resources: Resources, form: str, action: str, argument: str, asked: list[str]
 ) -> None:
-    turn = Turn(carry_out(make_task(resources, form), action, argument))
-    assert finish(resources, turn) == asked
-    assert turn.error is None
-    assert turn.text
+    for again in (False, True):
+        task = make_task(resources, form)
+        if not again:
+            task.schema.samples.clear()
+        turn = Turn(carry_out(task, action, argument))
+        assert finish(resources, turn) == ([] if again and action == "SAMPLE" else asked)
+        assert turn.error is None
+        assert turn.text
 
 
 def test_an_action_that_does_not_exist_is_the_agents_fault(resources: Resources) -> None:

@@ -74,7 +74,7 @@ def test_the_name_tells_the_content_and_nothing_keeps_the_image() -> None:
     assert hash(one) == hash(again)
     assert one != other
     assert one != numbered(1, "m")
-    assert one.key == ("n", one.path)
+    assert one.key == again.key != other.key != numbered(1, "m").key
     assert len(one.path.name) == 16
     assert not one.path.exists()
     assert "SQLite" not in repr(one)

@@ -258,7 +258,7 @@ def test_a_client_that_leaves_after_many_messages_is_noticed_too(pipelined: int)
         with connect(url) as ws:
             ask(ws, "reset", task_id=TASK_ID)
             ask(ws, "step", action_type="QUERY", argument=FOREVER)
-        assert time.monotonic() - began < 6
+        assert time.monotonic() - began < 9
 
 
 def test_messages_sent_while_a_step_runs_are_answered_in_order(url: str) -> None:
