@@ -8,6 +8,7 @@ MEMORY, THREADS, DESCRIPTORS, SESSIONS = FACTS = (
     "process_open_fds",
     "sql_env_sessions_open",
 )
+WORKERS = "sql_env_workers"
 CPU = "process_cpu_seconds_total"
 
 

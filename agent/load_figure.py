@@ -22,6 +22,7 @@ def save_figure(bench: Bench, path: Path) -> None:
         rate.set(title="Steps a second", xlabel="sessions at once", xscale="log", ylim=(0, None))
         latency.set(title="Milliseconds of a step", xlabel="sessions at once", xscale="log", yscale="log")
         latency.text(0.02, 0.95, "line: median · dotted: 99th percentile", transform=latency.transAxes, color=INK)
+        latency.yaxis.set_major_formatter("{x:g}")
         for axes in (rate, latency):
             axes.set_xticks(sessions, [str(number) for number in sessions])
             axes.minorticks_off()

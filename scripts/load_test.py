@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from sql_env.agent.choices import variant
-from sql_env.agent.facts import CPU, FACTS, MEMORY, SESSIONS, THREADS, read_metrics
+from sql_env.agent.facts import CPU, FACTS, MEMORY, SESSIONS, THREADS, WORKERS, read_metrics
 from sql_env.agent.load import ACTIONS, Measured, Workload, drive
 from sql_env.agent.load_bench import bench, machine
 from sql_env.agent.local_server import local_server
@@ -109,7 +109,10 @@ def _one(options: argparse.Namespace) -> int:
         after = asyncio.run(read_metrics(base_url))
     print("\n".join(_lines(made)))
     server = {name: after[name] for name in (*FACTS, CPU) if name in after}
-    if server:
+    if after.get(WORKERS, 1) > 1:
+        print("\nserver: several processes, whose figures /metrics does not add up")
+        server = {}
+    elif server:
         cpu = server[CPU] = after[CPU] - before[CPU]
         a_step = 1e6 * cpu / max(len(made.steps), 1)
         print(

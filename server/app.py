@@ -29,7 +29,7 @@ from sql_env.server.settings import Settings
 from sql_env.server.telemetry import Telemetry, log_config
 from sql_env.server.traffic import Traffic
 from sql_env.server.web.page import add_page
-from sql_env.server.workers import Workers
+from sql_env.server.workers import Workers, reason_not_to_listen
 
 logger = logging.getLogger("uvicorn.error")
 
@@ -146,6 +146,10 @@ def main(host: str | None = None, port: int | None = None) -> None:
     parser.add_argument("--workers", type=int, default=settings.workers, help="processes; SQL_ENV_WORKERS")
     options = parser.parse_args()
     settings = replace(settings, host=options.host, port=options.port)
+    if not 0 <= settings.port <= 65_535:
+        parser.error(f"--port {settings.port}: must be from 0 to 65535")
+    if taken := reason_not_to_listen(settings.host, settings.port):
+        sys.exit(f"sql_env: {taken}; choose another with PORT=… or --port")
     if options.workers > 1:
         os.environ["SQL_ENV_WORKERS"] = str(options.workers)  # for the processes, which read their settings again
         Workers(_config(settings, options.workers)).run()

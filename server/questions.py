@@ -344,5 +344,7 @@ def _named(name: str, known: dict[str, Path]) -> tuple[str, Path]:
     folder = Path(name)
     if not folder.is_dir():
         names = ", ".join((*known, PROCEDURAL))
-        raise DataError(f"SQL_ENV_DATASET={name!r} is neither a folder nor a known data set ({names})")
+        raise DataError(
+            f"no data set {name!r}: it is neither a folder nor one of {names} (--dataset, or SQL_ENV_DATASET, names it)"
+        )
     return folder.resolve().name, folder

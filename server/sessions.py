@@ -87,6 +87,7 @@ class Sessions(HTTPEnvServer):
         telemetry.watch("sessions_open", "Sessions open now.", lambda: self.active_sessions)
         telemetry.watch("episodes_running", "Episodes running now.", lambda: self.playing)
         telemetry.watch("draining", "Whether the server takes no new episodes, 1 or 0.", lambda: self.draining)
+        telemetry.watch("workers", "Worker processes on the port; the figures are one's.", lambda: settings.workers)
         telemetry.watch("sessions_limit", "Sessions that may be open at once.", lambda: settings.max_sessions)
 
     async def _create_session(self) -> tuple[str, SQLEnvironment]:

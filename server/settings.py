@@ -17,9 +17,16 @@ PACKAGED_DATA = Path(__file__).resolve().parent.parent / "data"
 
 
 def _setting(
-    default: Any, unit: str, sentence: str, *, env: str = "", least: float | None = None, choices: tuple[str, ...] = ()
+    default: Any,
+    unit: str,
+    sentence: str,
+    *,
+    env: str = "",
+    least: float | None = None,
+    most: float | None = None,
+    choices: tuple[str, ...] = (),
 ) -> Any:
-    metadata = {"unit": unit, "sentence": sentence, "env": env, "least": least, "choices": choices}
+    metadata = {"unit": unit, "sentence": sentence, "env": env, "least": least, "most": most, "choices": choices}
     return dataclasses.field(default=default, metadata=metadata)
 
 
@@ -28,7 +35,7 @@ class Settings:
     """One value for each knob; ``Settings()`` is the documented default."""
 
     host: str = _setting("127.0.0.1", "address", "Address to listen on.", env="HOST")
-    port: int = _setting(8000, "port", "Port to listen on; 0 takes a free one.", env="PORT", least=0)
+    port: int = _setting(8000, "port", "Port to listen on; 0 takes a free one.", env="PORT", least=0, most=65_535)
     data: Path = _setting(PACKAGED_DATA, "folder", "Where databases, questions and the starter set live.")
     dataset: str = _setting(
         "",
@@ -134,7 +141,9 @@ def _parse(field: "dataclasses.Field[Any]", text: str) -> Any:
         raise DataError(f"{variable(field)}={text!r}: expected {name} ({field.metadata['unit']})") from None
     if field.metadata["choices"] and value not in field.metadata["choices"]:
         raise DataError(f"{variable(field)}={text!r}: must be one of {', '.join(field.metadata['choices'])}")
-    least = field.metadata["least"]
+    least, most = field.metadata["least"], field.metadata["most"]
     if least is not None and not value >= least:
         raise DataError(f"{variable(field)}={text!r}: must be at least {least:g} {field.metadata['unit']}")
+    if most is not None and not value <= most:
+        raise DataError(f"{variable(field)}={text!r}: must be at most {most:g} ({field.metadata['unit']})")
     return value

@@ -6,12 +6,12 @@ uvicorn shares, the process that is quickest takes them all.
 """
 
 import logging
+import os
 import socket
-import sys
 from importlib import import_module
 
 import uvicorn
-from uvicorn.config import STARTUP_FAILURE, Config
+from uvicorn.config import Config
 from uvicorn.supervisors import multiprocess
 
 logger = logging.getLogger("uvicorn.error")
@@ -40,15 +40,28 @@ class Workers(multiprocess.Multiprocess):
     def __init__(self, config: Config) -> None:
         # uvicorn names the class of its processes in three places and lets nobody choose another.
         multiprocess.Process = _Process  # type: ignore[misc]
+        super().__init__(config, [bound(config.host, config.port)])
+
+    def init_processes(self) -> None:
+        """Start the processes, and tell where they listen as soon as one does."""
+        super().init_processes()
+        if self.processes[0].wait_until_ready(self.config.timeout_worker_healthcheck):
+            port = self.sockets[0].getsockname()[1]
+            logger.info("Uvicorn running on http://%s:%d (%d processes)", self.config.host, port, len(self.processes))
+
+
+def reason_not_to_listen(host: str, port: int) -> str:
+    """Return why nobody can listen at an address, such as a server that is there already; nothing if one can."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as tried:
+        if os.name == "posix":  # where it lets an address be taken that was just left, and nothing else
+            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            here = bound(config.host, config.port)
+            tried.bind((host, port))
+        except socket.gaierror:
+            return ""  # a name of the other family, or of nobody: asyncio, which listens, says so
         except OSError as error:
-            logger.error(error)
-            sys.exit(STARTUP_FAILURE)
-        logger.info(
-            "Uvicorn running on http://%s:%d (%d processes)", config.host, here.getsockname()[1], config.workers
-        )
-        super().__init__(config, [here])
+            return f"cannot listen on {host}:{port}: {error.strerror or error}"
+    return ""
 
 
 def bound(host: str, port: int) -> socket.socket:

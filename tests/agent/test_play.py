@@ -76,7 +76,7 @@ def test_oracle_is_right_on_every_starter_question_in_file_order(starter_server:
 
 def test_errors_are_one_line_that_says_what_to_do(tmp_path: Path) -> None:
     for arguments, said in (
-        (("--dataset", "nosuch"), "SQL_ENV_DATASET='nosuch' is neither a folder nor a known data set"),
+        (("--dataset", "nosuch"), "no data set 'nosuch': it is neither a folder nor one of"),
         (("--dataset", str(tmp_path)), "is missing; run: python scripts/build_questions.py --dataset"),
         (("--base-url", "http://127.0.0.1:9", "--policy", "random"), "Failed to connect to ws://127.0.0.1:9/ws"),
         (("--split", "nosuch", "--dataset", "starter"), "unknown split 'nosuch'"),

@@ -202,3 +202,9 @@ def test_every_option_of_evaluate_is_documented() -> None:
     text = document("evaluation.md") + document("language_models.md")
     for option in set(re.findall(r"--[a-z-]+", run_here("evaluate.py", "--help").stdout)) - {"--help"}:
         assert f"`{option}" in text or f", {option}" in text, option
+
+
+def test_no_page_holds_a_place_that_was_to_be_filled() -> None:
+    for path in (*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md"):
+        left = re.findall(r"(?m)^[A-Z]{4,}$|\b(?:TODO|TBD|FIXME|XXX)\b", path.read_text("utf-8"))
+        assert not left, (path.name, left)

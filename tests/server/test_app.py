@@ -176,3 +176,26 @@ def test_two_sessions_do_not_see_each_other(starter_server: str) -> None:
         assert ask(one, "state")["data"]["step_count"] == 1
         assert ask(two, "state")["data"]["step_count"] == 0
         assert ask(two, "state")["data"]["task_id"] == "mountain_rescue-001"
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_port_that_is_taken_ends_the_start_with_one_line(workers: str) -> None:
+    """Two servers that share a port by SO_REUSEPORT would each get half of the clients."""
+    with local_server({"SQL_ENV_DATASET": "starter"}) as base_url:
+        environ = {**os.environ, "SQL_ENV_DATASET": "starter", "PORT": base_url.rpartition(":")[2]}
+        command = (sys.executable, "-m", "sql_env.server.app", "--workers", workers)
+        run = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60, check=False)
+        assert run.returncode == 1
+        assert run.stderr.startswith("sql_env: cannot listen on 127.0.0.1:"), run.stderr
+        assert run.stderr.endswith("choose another with PORT=… or --port\n")
+        assert httpx.get(f"{base_url}/health").status_code == 200
+
+
+def test_a_port_that_there_is_not_is_refused() -> None:
+    command = (sys.executable, "-m", "sql_env.server.app")
+    for options, environ in ((("--port", "99999"), {}), ((), {"PORT": "99999"})):
+        run = subprocess.run(
+            (*command, *options), env={**os.environ, **environ}, capture_output=True, text=True, timeout=60, check=False
+        )
+        assert run.returncode in (1, 2)
+        assert "65535" in run.stderr

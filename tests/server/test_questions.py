@@ -319,7 +319,8 @@ def test_an_unknown_data_set_is_named() -> None:
     with pytest.raises(DataError) as error:
         dataset_folders(Settings(dataset="starter,nope"))
     assert str(error.value) == (
-        "SQL_ENV_DATASET='nope' is neither a folder nor a known data set (spider, starter, procedural)"
+        "no data set 'nope': it is neither a folder nor one of spider, starter, procedural "
+        "(--dataset, or SQL_ENV_DATASET, names it)"
     )
 
 

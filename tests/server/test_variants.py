@@ -523,7 +523,7 @@ def test_written_variants_are_data_sets(tmp_path: Path, resources: Resources) ->
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--dataset", "nosuch"), "neither a folder nor a known data set"),
+        (("--dataset", "nosuch"), "neither a folder nor one of"),
         (("--dataset", "starter", "--db-id", "nosuch"), "starter has no database nosuch"),
         (("--dataset", "starter", "--variants", "0-2"), "expected K or K-K"),
     ],

@@ -7,7 +7,7 @@ import { argumentOf, editor, fit, paintAll } from "./sql.js";
 
 const FORMS = {
   value: {
-    asks: "the answer",
+    asks: "what you found",
     placeholder: "42, or Alice, Bob",
     help: [
       ["One value", "42, or Alice"],
@@ -364,7 +364,7 @@ async function showEnd(seen) {
   const won = verdict === "correct";
   $("end").className = `card end ${won ? "won" : "lost"}`;
   $("verdict").textContent = `${won ? "✓" : "✗"} ${headline}`;
-  const steps = `You took ${seen.step_count} step${seen.step_count === 1 ? "" : "s"}; a player that knows the answer takes ${par} at this ${hardness} question.`;
+  const steps = `You took ${seen.step_count} step${seen.step_count === 1 ? "" : "s"}; a player that knows the answer takes ${par} (hardness: ${hardness}).`;
   $("told").textContent = [why, steps, `The reward of the whole episode, its return, is ${signed(total)}.`].filter(Boolean).join(" ");
   $("chart").replaceChildren(rewardChart(components, total));
   $("controls").hidden = $("leave").hidden = true;
