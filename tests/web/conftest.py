@@ -56,7 +56,7 @@ else:
             opened.append((page, faults, elsewhere))
             page.goto(f"{base_url}/web")
             page.wait_for_selector("[data-ready]")
-            page.wait_for_function("document.querySelector('#choose [name=dataset]').options.length > 0")
+            page.locator("#choose [name=dataset] option").first.wait_for(state="attached")
             return Player(page)
 
         yield open_page

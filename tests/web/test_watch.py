@@ -27,7 +27,7 @@ def server() -> Iterator[str]:
 def me(visit: Callable[..., Player], server: str) -> Player:
     me = visit(server)
     me.page.click("nav a[href='#watch']")
-    me.page.wait_for_function("document.querySelector('#pick [name=task]').options.length > 0")
+    me.page.locator("#pick [name=task] option").first.wait_for(state="attached")
     return me
 
 
