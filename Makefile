@@ -33,7 +33,7 @@ serve: install  ## Serve on http://127.0.0.1:8000 (HOST and PORT change it)
 	  $$PIP --quiet --no-deps --target $@ openenv-core==0.3.0 || { rm -rf $@; echo "openenv-core 0.3.0 could not be fetched"; }
 
 test: install .cache/openenv-core-0.3.0  ## Run every test that needs neither torch, nor a container, nor a browser
-	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+	@$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 test-docker: install  ## Build the image and run the tests that need a Docker engine
 	@$(BIN)/python -m pytest -m docker tests/docker
