@@ -48,11 +48,20 @@ def test_variable_names() -> None:
 @pytest.mark.parametrize("name", FIELDS)
 def test_each_variable_is_read_and_keeps_its_type(name: str) -> None:
     field = FIELDS[name]
-    text = {int: "2000000", float: "12.5"}.get(type(field.default), ("elsewhere", *field.metadata["choices"])[-1])
+    whole = str(field.metadata["most"] or 2_000_000)
+    text = {int: whole, float: "12.5"}.get(type(field.default), ("elsewhere", *field.metadata["choices"])[-1])
     value = getattr(Settings.from_environ({variable(field): text}), name)
     assert type(value) is type(field.default)
     assert value == (Path(text) if name == "data" else type(field.default)(text))
     assert value != field.default
+
+
+def test_more_than_the_most_is_refused_by_name() -> None:
+    bounded = [field for field in FIELDS.values() if field.metadata["most"] is not None]
+    assert [field.name for field in bounded] == ["port"]
+    for field in bounded:
+        with pytest.raises(DataError, match=f"{variable(field)}='65536': must be at most 65535"):
+            Settings.from_environ({variable(field): str(int(field.metadata["most"]) + 1)})
 
 
 @pytest.mark.parametrize("name", NUMERIC)
