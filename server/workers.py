@@ -9,6 +9,7 @@ import logging
 import os
 import socket
 from importlib import import_module
+from threading import Lock
 
 import uvicorn
 from uvicorn.config import Config
@@ -17,16 +18,20 @@ from uvicorn.supervisors import multiprocess
 logger = logging.getLogger("uvicorn.error")
 
 
+_MAKING = Lock()
+
+
 class _Process(multiprocess.Process):
     """One of them, which stops as a single server does: it answers the messages under way and lets episodes end."""
 
     @property
     def server(self) -> uvicorn.Server:
         """The server that it runs, made in the process itself, where the import of the app loads the data."""
-        if self._server is None:
-            module, _, _ = str(self.config.app).partition(":")
-            self._server = import_module(module).Server(self.config)
-        return self._server
+        with _MAKING:  # the thread that tells the supervisor how it goes asks for it, too, while it is being made
+            if self._server is None:
+                module, _, _ = str(self.config.app).partition(":")
+                self._server = import_module(module).Server(self.config)
+            return self._server
 
     def target(self, sockets: list[socket.socket] | None = None) -> None:
         """Serve, in the process itself."""
