@@ -32,5 +32,10 @@ async def read_metrics(base_url: str) -> dict[str, float]:
         answer = await client.get(f"{base_url.rstrip('/')}/metrics")
     if answer.status_code != httpx.codes.OK:
         return {}
-    lines = (line.rpartition(" ") for line in answer.text.splitlines() if not line.startswith("#"))
+    return parse_metrics(answer.text)
+
+
+def parse_metrics(text: str) -> dict[str, float]:
+    """Return the values of Prometheus' text format, by name and labels."""
+    lines = (line.rpartition(" ") for line in text.splitlines() if line[:1] not in ("#", ""))
     return {name: float(value) for name, _, value in lines}

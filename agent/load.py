@@ -15,6 +15,8 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from sql_env.agent.analyst.schema_reading import read_names
+
 try:
     from picows.websockets import ClientConnection, connect
     from picows.websockets.exceptions import ConnectionClosed, WebSocketException
@@ -221,7 +223,7 @@ async def _reset(socket: ClientConnection, workload: Workload, rng: random.Rando
     if answer["type"] != "observation":
         await asyncio.sleep(0.1)  # the server may be full; do not ask it without pause
         return iter(())
-    tables = answer["data"]["observation"]["schema_info"].removeprefix("Tables: ").split(", ")
+    tables = read_names(answer["data"]["observation"]["schema_info"])
     return _steps(rng, tables, list(workload.mix), list(workload.mix.values()))
 
 

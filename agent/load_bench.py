@@ -18,6 +18,7 @@ from typing import Any
 
 import psutil
 
+from sql_env.agent.analyst.schema_reading import read_names
 from sql_env.agent.facts import MEMORY, THREADS, read_facts
 from sql_env.agent.load import QUERIES, Measured, Workload, drive, play, sockets
 from sql_env.agent.local_server import COMMAND, server_process
@@ -250,7 +251,7 @@ def direct(connect: Connect, steps: int = 6_000) -> float:
     for seed in count():
         if seed == 60:  # what is done once for each database is done
             taken, began = 0, time.process_time()
-        tables = session.reset(split="all", seed=seed % 60).schema_info.removeprefix("Tables: ").split(", ")
+        tables = read_names(session.reset(split="all", seed=seed % 60).schema_info)
         for place in range(12):
             name = tables[place // 3 % len(tables)]
             action = ("DESCRIBE", "SAMPLE", "QUERY")[place % 3]

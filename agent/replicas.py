@@ -12,6 +12,8 @@ from pathlib import Path
 
 import httpx
 
+from sql_env.agent.facts import parse_metrics
+
 SERVICE, BALANCER = "sqlenv", "balancer"
 START_SECONDS = 90.0
 _METRICS = "import urllib.request as r; print(r.urlopen('http://127.0.0.1:8000/metrics').read().decode())"
@@ -136,8 +138,7 @@ class Replicas:
 
     def metric(self, container: str, name: str) -> float:
         """Return one of a replica's metrics, read inside its container as nothing outside reaches it."""
-        text = execute(["docker", "exec", container, "python", "-c", _METRICS])
-        return float(dict(line.rsplit(" ", 1) for line in text.splitlines() if line[:1] not in ("#", ""))[name])
+        return parse_metrics(execute(["docker", "exec", container, "python", "-c", _METRICS]))[name]
 
     def kill(self, container: str) -> None:
         """Kill a replica as a machine dies: no signal that it could answer."""

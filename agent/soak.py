@@ -14,8 +14,9 @@ from typing import Any
 import httpx
 from websockets.asyncio.client import ClientConnection, connect
 
+from sql_env.agent.analyst.schema_reading import read_names
 from sql_env.agent.facts import read_facts
-from sql_env.agent.load import HOSTILE
+from sql_env.agent.load import HOSTILE, QUERIES
 
 Message = dict[str, Any]
 
@@ -37,8 +38,7 @@ async def _ask(ws: ClientConnection, kind: str, **data: Any) -> Message:
 async def _reset(ws: ClientConnection, number: int) -> list[str]:
     """Start an episode and return its tables."""
     first = await _ask(ws, "reset", split="all", seed=number)
-    tables: str = first["data"]["observation"]["schema_info"]
-    return tables.removeprefix("Tables: ").split(", ")
+    return read_names(first["data"]["observation"]["schema_info"])
 
 
 def _action(rng: random.Random, tables: list[str]) -> tuple[str, str]:
@@ -47,8 +47,7 @@ def _action(rng: random.Random, tables: list[str]) -> tuple[str, str]:
         (
             ("DESCRIBE", table),
             ("SAMPLE", table),
-            ("QUERY", f"SELECT * FROM {table} LIMIT 10"),  # noqa: S608 — of ours, for a server that expects worse
-            ("QUERY", f"SELECT count(*) FROM {table}"),  # noqa: S608
+            *(("QUERY", sql.format(table)) for sql in QUERIES),
             ("ANSWER", "no answer of mine"),
         )
     )

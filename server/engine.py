@@ -143,7 +143,7 @@ def is_light(sql: str) -> bool:
     if len(sql) > 2_000:
         return False
     words = _WORDS.findall(sql)
-    return len(words) <= 4 or (sum(word in ",jJ" for word in words) <= 15 and sum(word in "sS" for word in words) <= 4)
+    return sum(word in ",jJ" for word in words) <= 15 and sum(word in "sS" for word in words) <= 4
 
 
 _WORDS = re.compile(r",|[jJ](?=[oO][iI][nN])|[sS](?=[eE][lL][eE][cC][tT])")

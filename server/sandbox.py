@@ -258,7 +258,7 @@ class Connection:
             if self._columns:
                 return True  # a comment behind the statement
             raise StatementError("there is no statement; write one SELECT")
-        if self._columns or (len(text) > len(sql) and _REST.sub("", text[len(sql) :])):
+        if _REST.sub("", text[len(sql) :]) or self._columns:
             raise ForbiddenError("one statement at a time")
         if cursor.is_explain:
             raise ForbiddenError("EXPLAIN is not available; use DESCRIBE to see a table")

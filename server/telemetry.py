@@ -114,15 +114,6 @@ def _log(message: str, **fields: Any) -> None:
 class PlainFormatter(logging.Formatter):
     """A line for people: the message, then its fields as name=value."""
 
-    _second, _shown_second = 0, ""
-
-    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:
-        """Return the time as logging does; a second is written once."""
-        second = int(record.created)
-        if second != self._second:
-            self._second, self._shown_second = second, super().formatTime(record, "%Y-%m-%d %H:%M:%S")
-        return f"{self._shown_second},{int(record.msecs):03d}"
-
     def formatMessage(self, record: logging.LogRecord) -> str:
         """Return the line, whatever the message holds."""
         record.message = _one_line(record.message)

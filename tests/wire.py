@@ -38,7 +38,5 @@ def until(holds: Callable[[], bool], seconds: float, complaint: str) -> None:
 
 
 def wait_for_no_session(base_url: str, seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while metric(base_url, "sql_env_sessions_open"):
-        assert time.monotonic() < deadline, "idle sessions, or those of clients that left, stay open"
-        time.sleep(0.05)
+    complaint = "idle sessions, or those of clients that left, stay open"
+    until(lambda: not metric(base_url, "sql_env_sessions_open"), seconds, complaint)

@@ -5,15 +5,15 @@ import json
 import os
 import subprocess
 import tarfile
-import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
+from wire import until
 
 from sql_env.agent.oracle import OraclePolicy
 from sql_env.agent.rollout import play_episode
@@ -62,13 +62,6 @@ class Container:
     def wait_for_health(self, status: str, seconds: float = 60) -> None:
         """Wait until the image's own HEALTHCHECK says so."""
         until(lambda: inspect(self.name, ".State.Health.Status") == status, seconds, f"not {status}: {self.name}")
-
-
-def until(holds: Callable[[], bool], seconds: float, complaint: str) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, complaint
-        time.sleep(0.1)
 
 
 @contextmanager

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import httpx
 import pytest
-from containers import docker, images, until
+from containers import docker, images
 from documents import README, commands
+from wire import until
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
 
